@@ -1,0 +1,1 @@
+"""Chaos testing that tells the truth."""

@@ -1,0 +1,1 @@
+"""The nouns, levels, verdicts, clock and errors; no I/O."""
