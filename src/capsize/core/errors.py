@@ -29,3 +29,7 @@ class HealError(CapsizeError):
 
 class HistoryError(CapsizeError):
     """A run directory holds no readable history."""
+
+
+class Missed(CapsizeError):
+    """There was nothing to hit; the strike proves nothing, and nothing has to be undone."""

@@ -1,0 +1,221 @@
+"""One run from beginning to end."""
+
+from __future__ import annotations
+
+import asyncio
+import platform as host
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from time import time
+
+import msgspec
+
+from capsize.core.clock import Clock, MonotonicClock
+from capsize.core.errors import CapsizeError
+from capsize.core.events import Event, Noted, RunBegan, RunEnded
+from capsize.core.experiment import Experiment
+from capsize.core.protocols import Platform, Probe, Record, Send, Stage, System
+from capsize.guardian import UndoLog
+from capsize.journal import Journal
+from capsize.load.http import HttpClient
+from capsize.load.progress import LiveProgress
+from capsize.load.witness import Witness
+from capsize.platforms import make_platform
+from capsize.rundir import RunDirectory
+from capsize.runner.parts import Parts
+from capsize.runner.phases import Loads, NotSteady, play
+from capsize.runner.stage import RunningStage
+from capsize.runner.steadiness import Steadiness
+from capsize.runner.striker import Striker
+
+Observer = Callable[[Event], None]
+
+
+async def execute(
+    experiment: Experiment,
+    *,
+    directory: RunDirectory,
+    system: System,
+    platform: str = "local",
+    observer: Observer | None = None,
+    keep: bool = False,
+    base_url: str | None = None,
+) -> None:
+    """Carry an experiment out and write down what happens; judge nothing.
+
+    1. Make every part that the experiment names, and see that the platform can do what the faults need.
+    2. Open the journal: from here on everything is written down as it happens.
+    3. Start the witness, then the system under test, then the probes.
+    4. Go through the phases; loads come and go with them, strikes belong to the chaos phase.
+    5. Heal every strike, whatever happened.
+    6. Ask the service for its final word on every task that it accepted.
+    7. Stop everything that was started, and write down how the run ended.
+
+    Cancelling the run heals, stops and ends in the same order. ``keep`` leaves the system up afterwards.
+    Raises UsageError and NotSupported before anything is started, StartError when the system does not
+    start, and what a part raised when capsize itself broke; the run directory tells the story up to there.
+    """
+    parts = Parts.of(experiment)
+    clock = MonotonicClock()
+    progress, steadiness = LiveProgress(), Steadiness()
+    watchers = [progress.observe, steadiness.observe, *([observer] if observer else [])]
+    with _Recording(directory, clock, watchers) as record:
+        async with Witness(record, clock) as witness:
+            under = make_platform(
+                platform,
+                directory=directory.logs,
+                record=record,
+                clock=clock,
+                fields={"witness_url": witness.url},
+                base_url=base_url,
+            )
+            parts.require(under)
+            async with _ending(record, clock, experiment, directory, under.name, system.name):
+                async with _standing(under, system, experiment, keep=keep):
+                    stage = await _stage(under, system, clock, record, progress, experiment.seed)
+                    loads = Loads(stage, parts.loads)
+                    undo = UndoLog(directory.path / "undo.jsonl")
+                    striker = Striker(stage, experiment.strikes, parts.faults, undo)
+                    async with _probing(stage, parts.probes):
+                        await play(stage, experiment, loads, striker, steadiness)
+                    await _audit(stage)
+
+
+class _Recording:
+    """The journal and everybody who watches it, behind one function."""
+
+    def __init__(
+        self, directory: RunDirectory, clock: Clock, watchers: list[Callable[[Event], None]]
+    ) -> None:
+        self._path = directory.history_path
+        self._clock = clock
+        self._watchers = watchers
+
+    def __enter__(self) -> Record:
+        self._journal = Journal(self._path)
+        return self._record
+
+    def __exit__(self, *_: object) -> None:
+        self._journal.sync()
+        self._journal.close()
+
+    def _record(self, event: Event) -> None:
+        self._journal.record(event)
+        for watch in self._watchers:
+            watch(event)
+
+
+@asynccontextmanager
+async def _ending(
+    record: Record,
+    clock: Clock,
+    experiment: Experiment,
+    directory: RunDirectory,
+    platform: str,
+    system: str,
+) -> AsyncIterator[None]:
+    """Write the first line and, however the body ends, the last one."""
+    record(
+        RunBegan(
+            t=clock.now(),
+            run=directory.path.name,
+            scenario=experiment.scenario,
+            level=experiment.level.number,
+            seed=experiment.seed,
+            wall=time() - clock.now(),
+            versions={"capsize": version("capsize"), "python": host.python_version(), "os": host.platform()},
+            platform=platform,
+            system=system,
+        )
+    )
+    try:
+        yield
+    except NotSteady as error:
+        record(RunEnded(t=clock.now(), how="not_steady", detail=str(error)))
+    except asyncio.CancelledError:
+        record(RunEnded(t=clock.now(), how="interrupted"))
+        raise
+    except BaseException as error:
+        record(RunEnded(t=clock.now(), how="broke", detail=f"{type(error).__name__}: {error}"))
+        raise
+    else:
+        record(RunEnded(t=clock.now(), how="completed"))
+
+
+@asynccontextmanager
+async def _standing(
+    platform: Platform, system: System, experiment: Experiment, *, keep: bool
+) -> AsyncIterator[None]:
+    """Have the system up while the body runs, and nothing of it left afterwards."""
+    try:
+        await platform.up(system.services(experiment.replicas, experiment.settings))
+        yield
+    finally:
+        if not keep:
+            await platform.down()
+
+
+async def _stage(
+    platform: Platform,
+    system: System,
+    clock: Clock,
+    record: Record,
+    progress: LiveProgress,
+    seed: int,
+) -> RunningStage:
+    """Log in to the system that now stands, and return all that the parts of the run need."""
+    async with _client(platform, clock) as send:
+        # A name of its own for each run: a service that capsize did not start knows the old ones already.
+        auth = await system.login(send, f"chaos-{seed}-{int(time() * 1000)}")
+    return RunningStage(
+        clock=clock,
+        record=record,
+        system=system,
+        platform=platform,
+        progress=progress,
+        seed=seed,
+        auth=auth,
+    )
+
+
+@asynccontextmanager
+async def _probing(stage: Stage, probes: tuple[Probe, ...]) -> AsyncIterator[None]:
+    """Have every probe look while the body runs. A probe that breaks is noted: its claim has no evidence then."""
+    tasks = [asyncio.create_task(_look(stage, probe), name=f"probe {probe.name}") for probe in probes]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _look(stage: Stage, probe: Probe) -> None:
+    try:
+        await probe.run(stage)
+    except Exception as error:
+        message = f"the probe {probe.name!r} broke: {type(error).__name__}: {error}"
+        stage.record(Noted(t=stage.clock.now(), level="error", message=message))
+
+
+async def _audit(stage: Stage) -> None:
+    """Ask the service about every task that it accepted; without an answer there is no line about a task."""
+    tasks = sorted(stage.progress.acknowledged())
+    try:
+        async with _client(stage.platform, stage.clock) as send:
+            answers = await stage.system.audit(send, stage.auth, tasks)
+    except CapsizeError as error:
+        stage.record(Noted(t=stage.clock.now(), level="error", message=f"no audit: {error}"))
+        return
+    for answer in answers:
+        stage.record(msgspec.structs.replace(answer, t=stage.clock.now()))
+
+
+@asynccontextmanager
+async def _client(platform: Platform, clock: Clock) -> AsyncIterator[Send]:
+    client = HttpClient.to(platform.api_url, clock)
+    try:
+        yield client.send
+    finally:
+        await client.close()

@@ -1,0 +1,47 @@
+"""The parts that an experiment names, made and checked before anything is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from capsize.checkers import CHECKERS
+from capsize.core.errors import NotSupported
+from capsize.core.experiment import Experiment, LoadPlan
+from capsize.core.protocols import Fault, Load, Platform, Probe
+from capsize.core.registry import make
+from capsize.faults import FAULTS
+from capsize.load import LOADS
+from capsize.probes import PROBES
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The loads with their plans, the probes, and the faults by the id of their strike."""
+
+    loads: tuple[tuple[LoadPlan, Load], ...]
+    probes: tuple[Probe, ...]
+    faults: dict[str, Fault]
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Parts:
+        """Make every part. Raises UsageError for an unknown name or unfit arguments.
+
+        The checkers are made as well, and dropped: a claim that can't be judged is better known now.
+        """
+        for spec in experiment.checkers:
+            make(CHECKERS, spec, "checker")
+        return cls(
+            loads=tuple((plan, make(LOADS, plan.load, "load")) for plan in experiment.loads),
+            probes=tuple(make(PROBES, spec, "probe") for spec in experiment.probes),
+            faults={strike.id: make(FAULTS, strike.fault, "fault") for strike in experiment.strikes},
+        )
+
+    def require(self, platform: Platform) -> None:
+        """Raise NotSupported when a fault needs an ability that the platform lacks."""
+        for fault in self.faults.values():
+            missing = [need.__name__ for need in fault.requires if not isinstance(platform, need)]
+            if missing:
+                raise NotSupported(
+                    f"the fault {fault.name!r} needs a platform that is {' and '.join(missing)}; "
+                    f"{platform.name!r} is not"
+                )

@@ -1,0 +1,130 @@
+"""Carries the strikes of a plan out, each when it is due, and heals every one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from capsize.core.errors import CapsizeError, Missed
+from capsize.core.events import StrikeStage, Struck
+from capsize.core.experiment import PlannedStrike, Target
+from capsize.core.protocols import Fault, Stage
+from capsize.guardian import UndoLog
+
+LOOK_S = 0.01
+STRIKE_LIMIT_S = 30.0
+HEAL_LIMIT_S = 60.0
+
+
+class Striker:
+    """Strikes and heals. What was begun is healed, whether the phase ends, the run fails or is interrupted."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        strikes: Sequence[PlannedStrike],
+        faults: Mapping[str, Fault],
+        undo: UndoLog,
+    ) -> None:
+        self._stage = stage
+        self._strikes = strikes
+        self._faults = faults
+        self._undo = undo
+        self._open: dict[str, tuple[PlannedStrike, tuple[str, ...]]] = {}
+        self._begun: set[str] = set()
+
+    async def run(self) -> None:
+        """Carry all strikes out, counted from now; returns when the last one is healed."""
+        start = self._stage.clock.now()
+        async with asyncio.TaskGroup() as group:
+            for strike in self._strikes:
+                group.create_task(self._one(strike, start), name=f"strike {strike.id}")
+
+    async def heal_all(self) -> None:
+        """Heal what is still open and note which strikes never came to their turn."""
+        for strike in self._strikes:
+            if strike.id not in self._begun:
+                self._begun.add(strike.id)
+                self._say(strike, "not_carried_out", (), "its phase was over before it was due")
+        await asyncio.gather(*(self._heal(strike, victims) for strike, victims in [*self._open.values()]))
+
+    async def _one(self, strike: PlannedStrike, start: float) -> None:
+        clock = self._stage.clock
+        await clock.sleep(start + strike.at_s - clock.now())
+        victims = await self._aim(strike.target)
+        self._begun.add(strike.id)
+        if not victims:
+            self._say(strike, "missed", (), f"no instance of {strike.target.service!r} was up")
+            return
+        if not await self._strike(strike, victims):
+            return
+        if strike.for_s is not None:
+            await clock.sleep(strike.for_s)
+        await self._heal(strike, victims)
+
+    async def _aim(self, target: Target) -> tuple[str, ...]:
+        """Choose the victims now, waiting for a busy one as long as the target allows."""
+        clock = self._stage.clock
+        give_up = clock.now() + target.wait_s
+        while True:
+            up = [i.name for i in self._stage.platform.instances(target.service) if i.ready]
+            busy = [name for name in up if name in self._stage.progress.busy()]
+            if clock.now() >= give_up or (busy if target.busy else up):
+                break
+            await clock.sleep(LOOK_S)
+        candidates = busy if target.busy and busy else up
+        if not candidates:
+            return ()
+        count = len(up) if target.count == 0 else min(target.count, len(candidates))
+        if target.count == 0:
+            return tuple(up)
+        first = int(target.pick * len(candidates))
+        return tuple((candidates * 2)[first : first + count])
+
+    async def _strike(self, strike: PlannedStrike, victims: tuple[str, ...]) -> bool:
+        """Write down, then do. Returns whether it landed; what was begun is healed even if it did not."""
+        self._say(strike, "begin", victims)
+        self._open[strike.id] = (strike, victims)
+        self._undo.about_to(strike.id, strike.fault, victims)
+        try:
+            async with asyncio.timeout(STRIKE_LIMIT_S):
+                await self._faults[strike.id].strike(self._stage.platform, victims)
+        except Missed as miss:
+            self._say(strike, "missed", victims, str(miss))
+        except (CapsizeError, OSError, TimeoutError) as error:
+            self._say(strike, "failed", victims, str(error) or f"no effect within {STRIKE_LIMIT_S:g} s")
+        else:
+            self._say(strike, "landed", victims)
+            return True
+        await self._heal(strike, victims)
+        return False
+
+    async def _heal(self, strike: PlannedStrike, victims: tuple[str, ...]) -> None:
+        if strike.id not in self._open:
+            return
+        self._say(strike, "healing", victims)
+        try:
+            async with asyncio.timeout(HEAL_LIMIT_S):
+                await self._faults[strike.id].heal(self._stage.platform, victims)
+        except (CapsizeError, OSError, TimeoutError) as error:
+            self._open.pop(strike.id, None)
+            self._say(strike, "heal_failed", victims, str(error) or f"not healed within {HEAL_LIMIT_S:g} s")
+            return
+        # Only now: a heal that was cancelled in the middle is begun again by heal_all.
+        if self._open.pop(strike.id, None) is not None:
+            self._undo.healed(strike.id)
+            self._say(strike, "healed", victims)
+
+    def _say(
+        self, strike: PlannedStrike, stage: StrikeStage, victims: tuple[str, ...], detail: str = ""
+    ) -> None:
+        self._stage.record(
+            Struck(
+                t=self._stage.clock.now(),
+                strike=strike.id,
+                stage=stage,
+                fault=strike.fault.name,
+                victims=victims,
+                detail=detail,
+            )
+        )

@@ -1,0 +1,229 @@
+"""The reference service: an API, workers and a queue on PostgreSQL, as ``docs/service-contract.md`` has it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from capsize.core.errors import StartError
+from capsize.core.events import Outcome, Reported
+from capsize.core.protocols import (
+    ApiCall,
+    Exchange,
+    Ready,
+    Request,
+    Send,
+    Service,
+    TaskOrder,
+)
+
+Headers = tuple[tuple[str, str], ...]
+Count = Literal["created", "pending", "running", "completed", "failed", "cancelled", "dead_letter"]
+
+CALL_LIMIT_S = 5.0
+LOGIN_LIMIT_S = 20.0
+AUDIT_TRIES = 5
+AUDIT_AT_ONCE = 16
+JSON = (("content-type", "application/json"),)
+
+
+class _Accepted(msgspec.Struct):
+    id: str
+
+
+class _Task(msgspec.Struct):
+    id: str
+    status: str
+    attempts: int = 0
+    losses: int = 0
+
+
+class _Login(msgspec.Struct):
+    token: str
+
+
+class Starter:
+    """The starter, run from this Python; ``program`` replaces the command that starts it.
+
+    ``settings`` given to :meth:`services` are environment variables for the API and the workers.
+    """
+
+    name = "starter"
+
+    def __init__(
+        self,
+        program: Sequence[str] = (sys.executable, "-m", "capsize_starter"),
+        *,
+        port: int = 0,
+        lease_s: float = 3.0,
+    ) -> None:
+        self.program = tuple(program)
+        self.port = port
+        self._lease_s = lease_s
+
+    @property
+    def lease_s(self) -> float:
+        """Return the workers' lease: after it a dead worker's task is free again."""
+        return self._lease_s
+
+    def services(self, replicas: dict[str, int], settings: dict[str, str]) -> tuple[Service, ...]:
+        """Return database, migration, API and workers, in the order in which they start."""
+        env = {
+            "DATABASE_URL": "{database_url}",
+            "STARTER_LEASE_S": str(self._lease_s),
+            # Argon2 at its lightest: a chaos run measures the service, not a password's hash.
+            "STARTER_ARGON2_TIME_COST": "1",
+            "STARTER_ARGON2_MEMORY_KIB": "1024",
+            **settings,
+        }
+        return (
+            Service(name="postgres", role="database", port=0),
+            Service(name="migrate", role="job", command=(*self.program, "migrate"), env=env),
+            Service(
+                name="api",
+                role="api",
+                command=(*self.program, "server"),
+                env=env | {"HOST": "127.0.0.1", "PORT": "{port}"},
+                replicas=replicas.get("api", 1),
+                port=self.port,
+                ready=Ready(http="/health/ready"),
+            ),
+            Service(
+                name="worker",
+                role="worker",
+                command=(*self.program, "worker"),
+                env=env | {"WORKER_ID": "{instance}", "WITNESS_URL": "{witness_url}"},
+                replicas=replicas.get("worker", 2),
+                ready=Ready(log="worker.ready"),
+            ),
+        )
+
+    async def login(self, send: Send, name: str) -> Headers:
+        """Register a user of that name, log in, and return the bearer header."""
+        user = {"email": f"{name}@capsize.example", "password": f"capsize-{name}-Pa55!", "name": name}
+        registered = await send(_post("/auth/register", user), LOGIN_LIMIT_S)
+        if registered.response is None or registered.response.status not in (201, 409):
+            raise StartError(f"the service did not register a user: {_story(registered)}")
+        answer = await send(_post("/auth/login", user), LOGIN_LIMIT_S)
+        if answer.response is None or answer.response.status != 200:
+            raise StartError(f"the service did not log the user in: {_story(answer)}")
+        token = msgspec.json.decode(answer.response.body, type=_Login).token
+        return (("authorization", f"Bearer {token}"),)
+
+    def delay_order(self, seconds: float, key: str) -> TaskOrder:
+        """Return a ``delay`` task."""
+        return TaskOrder(type="delay", payload={"seconds": round(seconds, 6)}, key=key)
+
+    def submit(self, order: TaskOrder, auth: Headers) -> Request:
+        """Return the submission, with the order's key as its idempotency key."""
+        body: dict[str, Any] = {"type": order.type, "payload": order.payload}
+        if order.priority is not None:
+            body["priority"] = order.priority
+        return _post("/tasks", body, (*auth, ("idempotency-key", order.key)))
+
+    def submitted(self, exchange: Exchange) -> tuple[Outcome, str | None]:
+        """Tell accepted (200, 201) from refused (4xx) from indeterminate (everything else that was sent).
+
+        A 5xx is indeterminate: the insert may have been committed before the answer went wrong.
+        """
+        response = exchange.response
+        if response is None:
+            return ("info" if exchange.reached else "fail"), None
+        if response.status in (200, 201):
+            try:
+                return "ok", msgspec.json.decode(response.body, type=_Accepted).id
+            except msgspec.DecodeError:
+                return "info", None
+        return ("fail" if 400 <= response.status < 500 else "info"), None
+
+    async def audit(self, send: Send, auth: Headers, tasks: Sequence[str]) -> tuple[Reported, ...]:
+        """Ask for each task by its id; a task without a definite answer is left out."""
+        gate = asyncio.Semaphore(AUDIT_AT_ONCE)
+
+        async def one(task: str) -> Reported | None:
+            async with gate:
+                return await _final_word(send, auth, task)
+
+        answers = await asyncio.gather(*(one(task) for task in tasks))
+        return tuple(answer for answer in answers if answer is not None)
+
+    def ready(self) -> Request:
+        """Return the readiness endpoint, which asks the database."""
+        return Request(method="GET", path="/health/ready")
+
+    def stats(self) -> Request:
+        """Return the public counts."""
+        return Request(method="GET", path="/tasks/stats")
+
+    def counts(self, exchange: Exchange) -> dict[str, int] | None:
+        """Read the counts, all of one snapshot."""
+        if exchange.response is None or exchange.response.status != 200:
+            return None
+        try:
+            found = msgspec.json.decode(exchange.response.body, type=dict[str, Any])
+        except msgspec.DecodeError:
+            return None
+        return {name: found[name] for name in get_args(Count) if isinstance(found.get(name), int)}
+
+    def api_calls(self, auth: Headers) -> tuple[ApiCall, ...]:
+        """Return one call per endpoint, none of which leaves anything that a task checker would see."""
+        reads = {
+            "health": "/health",
+            "live": "/health/live",
+            "detailed": "/health/detailed",
+            "me": "/auth/me",
+            "list": "/tasks?limit=20",
+            "filtered": "/tasks?status=completed&type=delay&limit=5",
+            "stats": "/tasks/stats",
+            "types": "/tasks/types",
+            "dead-letter": "/tasks/dead-letter",
+            "circuit-breakers": "/tasks/circuit-breakers",
+            "metrics": "/metrics",
+        }
+        unknown = "00000000-0000-7000-8000-000000000000"
+        return (
+            *(
+                ApiCall(name=name, request=Request(method="GET", path=path, headers=auth))
+                for name, path in reads.items()
+            ),
+            ApiCall(
+                name="unknown-task",
+                request=Request(method="GET", path=f"/tasks/{unknown}", headers=auth),
+                expect=(404,),
+            ),
+            ApiCall(name="no-token", request=Request(method="GET", path="/auth/me"), expect=(401,)),
+            ApiCall(name="bad-task", request=_post("/tasks", {"type": "delay"}, auth), expect=(422,)),
+        )
+
+
+async def _final_word(send: Send, auth: Headers, task: str) -> Reported | None:
+    for _ in range(AUDIT_TRIES):
+        exchange = await send(Request(method="GET", path=f"/tasks/{task}", headers=auth), CALL_LIMIT_S)
+        if exchange.response is not None and exchange.response.status == 404:
+            return Reported(t=0.0, task=task, status="missing")
+        if exchange.response is not None and exchange.response.status == 200:
+            found = msgspec.json.decode(exchange.response.body, type=_Task)
+            return Reported(
+                t=0.0,
+                task=task,
+                status=found.status,
+                attempts=found.attempts,
+                losses=found.losses,
+                dead_lettered=found.status == "failed",
+            )
+        await asyncio.sleep(0.2)
+    return None
+
+
+def _post(path: str, body: dict[str, Any], headers: Headers = ()) -> Request:
+    return Request(method="POST", path=path, headers=(*headers, *JSON), body=msgspec.json.encode(body))
+
+
+def _story(exchange: Exchange) -> str:
+    if exchange.response is None:
+        return exchange.error or "no answer"
+    return f"{exchange.response.status} {exchange.response.body[:300].decode(errors='replace')}"
