@@ -71,15 +71,17 @@ async def execute(
                 base_url=base_url,
             )
             parts.require(under)
-            async with _ending(record, clock, experiment, directory, under.name, system.name):
-                async with _standing(under, system, experiment, keep=keep):
-                    stage = await _stage(under, system, clock, record, progress, experiment.seed)
-                    loads = Loads(stage, parts.loads)
-                    undo = UndoLog(directory.path / "undo.jsonl")
-                    striker = Striker(stage, experiment.strikes, parts.faults, undo)
-                    async with _probing(stage, parts.probes):
-                        await play(stage, experiment, loads, striker, steadiness)
-                    await _audit(stage)
+            async with (
+                _ending(record, clock, experiment, directory, under.name, system.name),
+                _standing(under, system, experiment, keep=keep),
+            ):
+                stage = await _stage(under, system, clock, record, progress, experiment.seed)
+                loads = Loads(stage, parts.loads)
+                undo = UndoLog(directory.path / "undo.jsonl")
+                striker = Striker(stage, experiment.strikes, parts.faults, undo)
+                async with _probing(stage, parts.probes):
+                    await play(stage, experiment, loads, striker, steadiness)
+                await _audit(stage)
 
 
 class _Recording:

@@ -1,0 +1,14 @@
+"""The scenarios, each a function from a level and a seed to an experiment."""
+
+from __future__ import annotations
+
+from capsize.scenarios import baseline, db_failure, multi_worker_chaos, server_restart, worker_restart
+from capsize.scenarios.building import Scenario
+
+SCENARIOS: dict[str, Scenario] = {
+    module.SCENARIO.name: module.SCENARIO
+    for module in (baseline, db_failure, server_restart, worker_restart, multi_worker_chaos)
+}
+"""The catalogue by name, in the order in which they run when none is named."""
+
+__all__ = ["SCENARIOS", "Scenario"]

@@ -1,0 +1,42 @@
+"""baseline: nothing is broken; every endpoint answers, every task runs exactly once."""
+
+from __future__ import annotations
+
+from capsize.core.experiment import Experiment, LoadPlan, Phase
+from capsize.core.levels import Level
+from capsize.scenarios.building import PROBES, Scenario, common_claims, spec
+
+PURPOSE = "The system works before it is pushed: every endpoint, login, and every task"
+TASK_S = 0.5
+
+
+def plan(level: Level, seed: int) -> Experiment:
+    """Call every endpoint, run the level's number of short tasks, and break nothing."""
+    task_s = min(level.task_delay_s, level.scaled(TASK_S))
+    work_s = level.tasks * task_s / level.workers
+    return Experiment(
+        scenario="baseline",
+        purpose=PURPOSE,
+        level=level,
+        seed=seed,
+        replicas={"api": 1, "worker": level.workers},
+        phases=(
+            Phase(name="steady", limit_s=15.0, until="steady", at_least_s=0.5),
+            Phase(name="drain", limit_s=work_s * 3 + 30.0, until="settled", at_least_s=level.scaled(3.0)),
+        ),
+        loads=(
+            LoadPlan(load=spec("catalogue", rounds=3), phases=("drain",)),
+            LoadPlan(load=spec("api", rate=20.0), phases=("drain",)),
+            LoadPlan(load=spec("tasks", count=level.tasks, seconds=task_s, rate=20.0), phases=("drain",)),
+        ),
+        probes=PROBES,
+        checkers=(
+            *(claim for claim in common_claims(level) if claim.name != "availability"),
+            spec("availability", min=1.0),
+            spec("endpoints"),
+            spec("completion", min=1.0, deadline_s=work_s * 3 + 30.0),
+        ),
+    )
+
+
+SCENARIO = Scenario(name="baseline", purpose=PURPOSE, plan=plan)

@@ -1,0 +1,66 @@
+"""What scenarios are built from: phases, claims and strike times that several of them share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from capsize.core.experiment import Experiment, Phase, Spec
+from capsize.core.levels import Level
+
+LEASE_S = 3.0
+REDELIVERY_S = 5.0
+RECOVERY_TARGET_S = 20.0
+RECOVERY_LIMIT_S = 30.0
+PROBES = tuple(Spec(name=name) for name in ("ready", "stats", "database", "instrument", "resources"))
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """A named way to push a system over: ``plan`` works a level and a seed out into an experiment."""
+
+    name: str
+    purpose: str
+    plan: Callable[[Level, int], Experiment]
+
+
+def spec(name: str, **args: Any) -> Spec:
+    """Return the spec of a part."""
+    return Spec(name=name, args=args)
+
+
+def phases(*, chaos: Phase, drain_s: float = 60.0) -> tuple[Phase, ...]:
+    """Return the usual course: the steady state, chaos, the steady state again, and the rest of the work."""
+    return (
+        Phase(name="steady", limit_s=15.0, until="steady", at_least_s=0.5),
+        chaos,
+        Phase(name="recovery", limit_s=RECOVERY_LIMIT_S, until="steady", at_least_s=0.25),
+        Phase(name="drain", limit_s=drain_s, until="settled"),
+    )
+
+
+def common_claims(level: Level, *, drained: bool = True) -> tuple[Spec, ...]:
+    """Return the claims that hold in every scenario: no anomaly, a run in order, a record to be trusted."""
+    return (
+        spec("ended"),
+        spec("steady"),
+        spec("instrument"),
+        spec("lost", drained=drained),
+        spec("duplicate"),
+        spec("overlap"),
+        spec("stuck", lease_s=LEASE_S),
+        spec("misreported"),
+        spec("resurrected"),
+        spec("unaccounted"),
+        spec("availability", min=level.api_success_min),
+    )
+
+
+def strike_times(draw: random.Random, level: Level, *, first_s: float, until_s: float) -> list[float]:
+    """Return strike times: the first at ``first_s``, the others at the level's intervals, all before ``until_s``."""
+    times = [round(first_s, 3)]
+    while (following := times[-1] + draw.uniform(*level.interval_s)) < until_s:
+        times.append(round(following, 3))
+    return times

@@ -1,0 +1,48 @@
+"""server-restart: the API is killed under load, and must be back by itself in seconds."""
+
+from __future__ import annotations
+
+from capsize.core.experiment import Experiment, PlannedStrike, Target
+from capsize.core.levels import Level
+from capsize.core.seed import stream
+from capsize.scenarios import outages
+from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, spec
+
+PURPOSE = "The API is killed under load and comes back by itself, with its state"
+
+
+def plan(level: Level, seed: int) -> Experiment:
+    """Kill the API, by the seed now and then with SIGTERM, and let it recover before the next strike."""
+    draw = stream(seed, "server-restart", "faults")
+    moments = outages.times(level, seed, "server-restart", lambda interval: interval)
+    strikes = tuple(
+        PlannedStrike(
+            id=f"s{number}",
+            at_s=at_s,
+            # The first is always the hard one; a restart by SIGTERM is the milder case.
+            fault=spec("kill" if number == 1 or draw.random() < 0.75 else "terminate"),
+            target=Target(service="api", pick=round(draw.random(), 6), wait_s=5.0),
+        )
+        for number, at_s in enumerate(moments[:-1], start=1)
+    )
+    return Experiment(
+        scenario="server-restart",
+        purpose=PURPOSE,
+        level=level,
+        seed=seed,
+        replicas={"api": 1, "worker": level.workers},
+        phases=phases(chaos=outages.chaos(moments)),
+        loads=outages.loads(level, moments),
+        strikes=strikes,
+        probes=PROBES,
+        checkers=(
+            *common_claims(level),
+            spec("landed"),
+            spec("restarted", service="api"),
+            spec("recovery", service="api"),
+            spec("completion", min=1.0, deadline_s=moments[-1] + 90.0),
+        ),
+    )
+
+
+SCENARIO = Scenario(name="server-restart", purpose=PURPOSE, plan=plan)

@@ -1,0 +1,63 @@
+"""Strikes on workers in the middle of their tasks, as the two worker scenarios share them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from capsize.core.experiment import LoadPlan, PlannedStrike, Spec, Target
+from capsize.core.levels import Level
+from capsize.core.seed import stream
+from capsize.scenarios.building import REDELIVERY_S, spec, strike_times
+from capsize.scenarios.feasible import ideal_completion
+
+BUSY_WAIT_S = 10.0
+SUBMIT_RATE = 50.0
+API_RATE = 10.0
+DRAWS = 10_000
+# A perfect service, somewhat slow to restart, must complete this much more than the criterion asks.
+MARGIN = 0.075
+SLOW_RESTART_S = 1.2
+
+
+def loads(level: Level) -> tuple[LoadPlan, ...]:
+    """Return all tasks at once at the begin of the chaos, and API calls from the first phase to the last."""
+    tasks = spec("tasks", count=level.tasks, seconds=level.task_delay_s, rate=SUBMIT_RATE)
+    return (
+        LoadPlan(load=spec("api", rate=API_RATE), phases=("steady", "chaos", "recovery", "drain")),
+        LoadPlan(load=tasks, phases=("chaos", "recovery", "drain")),
+    )
+
+
+def planned(
+    level: Level, seed: int, scenario: str, fault: Callable[[random.Random, int], tuple[Spec, int]]
+) -> tuple[PlannedStrike, ...]:
+    """Return strikes on busy workers at the level's intervals, drawn until the plan can be passed.
+
+    ``fault`` draws the fault and the number of victims (0 for all) of each strike.
+    """
+    for attempt in range(DRAWS):
+        strikes = _drawn(level, stream(seed, scenario, "strikes", attempt), fault)
+        reached = ideal_completion(
+            level, strikes, restart_s=SLOW_RESTART_S, redelivery_s=REDELIVERY_S * level.time_scale
+        )
+        if reached >= min(level.completion_min + MARGIN, level.completion_max):
+            return strikes
+    # The level's own figures, or the overrides given, leave no passable plan: strike anyway, and let it show.
+    return strikes
+
+
+def _drawn(
+    level: Level, draw: random.Random, fault: Callable[[random.Random, int], tuple[Spec, int]]
+) -> tuple[PlannedStrike, ...]:
+    # While the first tasks are being worked on: at level 1 all work is over before the first interval ends.
+    first_s = draw.uniform(0.25, 0.75) * level.task_delay_s
+    times = strike_times(draw, level, first_s=first_s, until_s=level.deadline_s)
+    strikes = []
+    for number, at_s in enumerate(times, start=1):
+        what, count = fault(draw, number)
+        target = Target(
+            service="worker", pick=round(draw.random(), 6), count=count, busy=True, wait_s=BUSY_WAIT_S
+        )
+        strikes.append(PlannedStrike(id=f"s{number}", at_s=at_s, fault=what, target=target))
+    return tuple(strikes)
