@@ -21,7 +21,7 @@ from capsize.journal import Journal
 from capsize.load.http import HttpClient
 from capsize.load.progress import LiveProgress
 from capsize.load.witness import Witness
-from capsize.platforms import make_platform
+from capsize.platforms.choose import make_platform
 from capsize.rundir import RunDirectory
 from capsize.runner.parts import Parts
 from capsize.runner.phases import Loads, NotSteady, play

@@ -14,7 +14,7 @@ def test_the_order_is_pass_partial_unknown_fail() -> None:
     assert sorted(Verdict) == [Verdict.PASS, Verdict.PARTIAL, Verdict.UNKNOWN, Verdict.FAIL]
 
 
-@pytest.mark.parametrize("pair", itertools.combinations(Verdict, 2))
+@pytest.mark.parametrize("pair", list(itertools.combinations(Verdict, 2)))
 def test_the_worst_wins(pair: tuple[Verdict, Verdict]) -> None:
     """Of any two verdicts the later in the order is the whole's."""
     assert worst(pair) is max(pair)

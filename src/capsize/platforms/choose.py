@@ -1,0 +1,32 @@
+"""From a platform's name to the platform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from capsize.core.clock import Clock
+from capsize.core.errors import UsageError
+from capsize.core.protocols import Platform, Record
+from capsize.core.registry import unknown
+from capsize.platforms.local import LocalPlatform
+from capsize.platforms.remote import RemotePlatform
+
+NAMES = ("local",)
+"""The platforms that a user can name; a base URL stands for the remote one."""
+
+
+def make_platform(
+    name: str,
+    *,
+    directory: Path,
+    record: Record,
+    clock: Clock,
+    fields: dict[str, str],
+    base_url: str | None = None,
+) -> Platform:
+    """Make a platform that has started nothing yet. Raises UsageError for a name that is not known."""
+    if base_url is not None:
+        return RemotePlatform(base_url)
+    if name not in NAMES:
+        raise UsageError(unknown("platform", name, NAMES))
+    return LocalPlatform(directory, record, clock, fields)
