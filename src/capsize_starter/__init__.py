@@ -1,0 +1,1 @@
+"""The reference service: an API, workers and a task queue on PostgreSQL."""

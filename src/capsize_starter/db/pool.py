@@ -1,0 +1,179 @@
+"""A small pool over asyncpg that holds every wait to a limit and never keeps a dead connection.
+
+Why not asyncpg's own pool: it resets a connection with a round trip at each release, and when a statement is
+cut short it waits for the server to acknowledge the cancellation, which a frozen server never does. Here a
+connection that was cut short for any reason is dropped at once (its socket is aborted, nothing is awaited), and
+the next caller opens a new one. So an outage ends when the server is back, with no step of recovery.
+
+Weakness: a caller that is cancelled in the middle of a statement costs a connection.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from capsize_starter.db.errors import Unavailable, is_outage
+from capsize_starter.settings import DatabaseSettings
+
+Connection: TypeAlias = asyncpg.Connection
+
+
+class Database:
+    """Statements and transactions on PostgreSQL, each within a limit of time.
+
+    Every method raises `Unavailable` when the server can't be reached or does not answer within `timeout_s`
+    (waiting for a free connection included), and asyncpg's own error when the statement itself is refused.
+    """
+
+    def __init__(self, settings: DatabaseSettings, *, name: str = "capsize-starter") -> None:
+        self._settings = settings
+        self._name = name
+        self._idle: deque[Connection] = deque()
+        self._permits = asyncio.Semaphore(settings.db_pool_size)
+        self._used: set[Connection] = set()
+        self._closed = False
+
+    async def fetch(self, sql: str, *args: Any, timeout_s: float | None = None) -> list[asyncpg.Record]:
+        """All rows of one statement."""
+        async with self.session(timeout_s) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *args)
+            return rows
+
+    async def fetchrow(self, sql: str, *args: Any, timeout_s: float | None = None) -> asyncpg.Record | None:
+        """The first row of one statement, or None."""
+        async with self.session(timeout_s) as connection:
+            return await connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any, timeout_s: float | None = None) -> Any:
+        """The first column of the first row, or None."""
+        async with self.session(timeout_s) as connection:
+            return await connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any, timeout_s: float | None = None) -> str:
+        """Run one statement and return its command tag, as in `UPDATE 3`."""
+        async with self.session(timeout_s) as connection:
+            tag: str = await connection.execute(sql, *args)
+            return tag
+
+    @asynccontextmanager
+    async def transaction(self, timeout_s: float | None = None) -> AsyncIterator[Connection]:
+        """A connection inside a transaction that commits when the block ends and else rolls back.
+
+        The limit covers the whole block, commit included.
+        """
+        async with self.session(timeout_s) as connection:
+            # By hand, because asyncpg's own block would send a ROLLBACK to a server that no longer answers and
+            # wait for it. What is not rolled back here is aborted with its connection.
+            await connection.execute("BEGIN")
+            try:
+                yield connection
+            except BaseException as error:
+                if _still_good(error):
+                    await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
+
+    @asynccontextmanager
+    async def session(self, timeout_s: float | None = None) -> AsyncIterator[Connection]:
+        """A connection for the block, dropped when the block did not end in order; the limit covers it all."""
+        limit = self._settings.db_timeout_s if timeout_s is None else timeout_s
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(limit):
+                connection = await self.acquire()
+                yield connection
+        except BaseException as error:
+            if connection is not None:
+                self.release(connection, drop=not _still_good(error))
+            if is_outage(error):
+                raise Unavailable(_describe(error)) from error
+            raise
+        self.release(connection)
+
+    async def acquire(self) -> Connection:
+        """Take a connection; the caller must `release` it. Not limited in time beyond connecting itself."""
+        if self._closed:
+            raise Unavailable("the pool is closed")
+        await self._permits.acquire()
+        try:
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.is_closed():
+                    break
+            else:
+                connection = await self.connect()
+        except BaseException:
+            self._permits.release()
+            raise
+        self._used.add(connection)
+        return connection
+
+    def release(self, connection: Connection, *, drop: bool = False) -> None:
+        """Give a connection back; `drop` aborts it, as does a transaction that is still open on it."""
+        self._used.discard(connection)
+        self._permits.release()
+        if drop or self._closed or connection.is_closed() or connection.is_in_transaction():
+            connection.terminate()
+        else:
+            self._idle.append(connection)
+
+    async def connect(self) -> Connection:
+        """Open a connection outside the pool; the caller closes it.
+
+        Raises:
+            Unavailable: the server can't be reached within the connect timeout.
+        """
+        settings = self._settings
+        try:
+            connection: Connection = await asyncpg.connect(
+                settings.url,
+                timeout=settings.db_connect_timeout_s,
+                # jit: plans of a few rows only pay for it. TCP keepalives free the locks of a host that is gone.
+                server_settings={
+                    "application_name": self._name,
+                    "jit": "off",
+                    "statement_timeout": "30s",
+                    "idle_in_transaction_session_timeout": "30s",
+                    "tcp_keepalives_idle": "5",
+                    "tcp_keepalives_interval": "2",
+                    "tcp_keepalives_count": "3",
+                },
+            )
+            return connection
+        except Exception as error:
+            if is_outage(error):
+                raise Unavailable(_describe(error)) from error
+            raise
+
+    async def close(self) -> None:
+        """Close every connection; those in use are aborted. Takes a second at most."""
+        self._closed = True
+        for connection in list(self._used):
+            connection.terminate()
+        idle, self._idle = list(self._idle), deque()
+        await asyncio.gather(*(_close(connection) for connection in idle))
+
+
+async def _close(connection: Connection) -> None:
+    try:
+        async with asyncio.timeout(1.0):
+            await connection.close()
+    except Exception:
+        connection.terminate()
+
+
+def _still_good(error: BaseException) -> bool:
+    """Whether a connection on which `error` was raised has surely no statement under way."""
+    if isinstance(error, asyncio.CancelledError | TimeoutError | GeneratorExit):
+        return False
+    return not is_outage(error)
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "PostgreSQL did not answer in time"
+    return f"PostgreSQL is not available: {error or type(error).__name__}"
