@@ -1,0 +1,15 @@
+"""Who sends what at which rate, the HTTP client below it, and the witness that workers report to."""
+
+from __future__ import annotations
+
+from capsize.core.protocols import Load
+from capsize.load.api import Api
+from capsize.load.catalogue import Catalogue
+from capsize.load.tasks import Tasks
+
+LOADS: dict[str, type[Load]] = {
+    Api.name: Api,
+    Catalogue.name: Catalogue,
+    Tasks.name: Tasks,
+}
+"""Every load by the name that an experiment calls it."""

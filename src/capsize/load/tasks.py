@@ -1,0 +1,70 @@
+"""The load that the delivery checkers judge: tasks, each submitted until the service has acknowledged it."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import uuid
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from capsize.core.protocols import Stage
+from capsize.core.seed import stream
+from capsize.load.calls import Caller
+from capsize.load.http import HttpClient
+from capsize.load.schedule import arrivals, open_loop
+
+SUBMISSIONS_MAX = 10_000
+"""So many submissions may wait for their acknowledgement at once."""
+
+
+class Tasks(msgspec.Struct, frozen=True, kw_only=True):
+    """Submits ``count`` tasks of ``seconds`` each at ``rate`` per second; without a count until cancelled.
+
+    Each task has an idempotency key drawn from the seed and ``label`` (two such loads in one experiment need
+    two labels). A try that was refused, or whose outcome nobody knows, is repeated with the same key after
+    a growing pause, until the service acknowledges the task; each try is one Op ``submit``.
+    """
+
+    name: ClassVar[str] = "tasks"
+
+    count: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    rate: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    backoff_s: tuple[float, float] = (0.1, 1.0)
+    label: str = "tasks"
+
+    async def run(self, stage: Stage) -> None:
+        """Submit until all are acknowledged, or until cancelled."""
+        async with HttpClient.at(stage.platform.api_url, stage.clock) as client:
+            caller = Caller(self.label, client.send, stage.clock, stage.record, self.timeout_s)
+
+            async def submit(number: int, planned: float) -> None:
+                await self._submit(stage, caller, self._key(stage.seed, number), planned)
+
+            def shed(number: int, planned: float) -> None:
+                caller.shed("submit", planned, SUBMISSIONS_MAX, key=self._key(stage.seed, number))
+
+            times = itertools.islice(arrivals(self.rate), self.count)
+            await open_loop(stage.clock, times, submit, in_flight_max=SUBMISSIONS_MAX, shed=shed)
+
+    async def _submit(self, stage: Stage, caller: Caller, key: str, planned: float) -> None:
+        """Try until the task is acknowledged."""
+        request = stage.system.submit(stage.system.delay_order(self.seconds, key), stage.auth)
+        draw = stream(stage.seed, "load", self.label, "backoff", key)
+        for tries in itertools.count():
+            op = await caller.call("submit", request, planned, stage.system.submitted, key=key)
+            if op.outcome == "ok":
+                return
+            planned = stage.clock.now() + self._pause(tries, draw)
+            await stage.clock.sleep(planned - stage.clock.now())
+
+    def _pause(self, tries: int, draw: random.Random) -> float:
+        shortest, longest = self.backoff_s
+        return min(longest, shortest * 2.0 ** min(tries, 30)) * draw.uniform(0.5, 1.0)
+
+    def _key(self, seed: int, number: int) -> str:
+        bits = stream(seed, "load", self.label, "key", number).getrandbits(128)
+        return str(uuid.UUID(int=bits, version=4))
