@@ -1,0 +1,23 @@
+"""One look at the system while it runs, each in a file of its own.
+
+There is no ``health`` probe beside ``ready``: the readiness answer is the statement about the database that
+is judged, every 20 ms, and its Op carries status, times and the beginning of a refusal's body.
+"""
+
+from __future__ import annotations
+
+from capsize.core.protocols import Probe
+from capsize.probes.database import DatabaseProbe
+from capsize.probes.instrument import InstrumentProbe
+from capsize.probes.ready import ReadyProbe
+from capsize.probes.resources import ResourcesProbe
+from capsize.probes.stats import StatsProbe
+
+PROBES: dict[str, type[Probe]] = {
+    DatabaseProbe.name: DatabaseProbe,
+    InstrumentProbe.name: InstrumentProbe,
+    ReadyProbe.name: ReadyProbe,
+    ResourcesProbe.name: ResourcesProbe,
+    StatsProbe.name: StatsProbe,
+}
+"""Every probe by the name that an experiment calls it."""

@@ -1,0 +1,110 @@
+"""What the instances use up: memory and CPU time of each one's process tree."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import msgspec
+import psutil
+
+from capsize.core.events import Sample
+from capsize.core.protocols import Instance, Stage
+
+
+class ResourcesProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """Looks at each running instance every ``interval_s``: a Sample ``resources`` with it as the subject.
+
+    Values: ``rss_bytes`` (summed over the tree; memory that its processes share counts once for each),
+    ``cpu_s`` (used since the process of the instance began, as far as its tree still lives), ``cpu_share``
+    (since the last look; 1.0 is one core; absent at the first look at a process), ``processes``.
+    Between two processes the event loop gets a turn, so that a look never holds up a send for long.
+    """
+
+    name: ClassVar[str] = "resources"
+
+    interval_s: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+
+    async def run(self, stage: Stage) -> None:
+        """Look until cancelled."""
+        seen: dict[str, _Seen] = {}
+        begin = stage.clock.now()
+        for number in itertools.count(1):
+            for instance in stage.platform.instances():
+                if instance.pid is not None:
+                    await self._look(stage, instance, instance.pid, seen)
+            await stage.clock.sleep(begin + number * self.interval_s - stage.clock.now())
+
+    async def _look(self, stage: Stage, instance: Instance, pid: int, seen: dict[str, _Seen]) -> None:
+        began = stage.clock.now()
+        cpu: dict[int, float] = {}
+        rss = 0
+        for member in tree(pid):
+            used = usage(member)
+            if used is not None:
+                rss += used[0]
+                cpu[member] = used[1]
+            await asyncio.sleep(0)
+        if pid not in cpu:
+            # It died before or under the look, which the platform reports on its own account.
+            seen.pop(instance.name, None)
+            return
+        values: dict[str, float] = {
+            "rss_bytes": rss,
+            "cpu_s": round(sum(cpu.values()), 3),
+            "processes": len(cpu),
+        }
+        before = seen.get(instance.name)
+        if before is not None and before.pid == pid and began > before.at:
+            spent = sum(max(0.0, used - before.cpu.get(member, 0.0)) for member, used in cpu.items())
+            values["cpu_share"] = round(spent / (began - before.at), 4)
+        seen[instance.name] = _Seen(pid=pid, at=began, cpu=cpu)
+        now = stage.clock.now()
+        stage.record(Sample(t=now, probe=self.name, began=began, subject=instance.name, values=values))
+
+
+class _Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """The last look at an instance: the CPU seconds of each process of its tree."""
+
+    pid: int
+    at: float
+    cpu: dict[int, float]
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and all its descendants; it alone when it is gone or nothing can be learnt.
+
+    Linux tells the children of one process; psutil reads every process of the machine to find them, which
+    takes milliseconds, so it is asked only where the kernel does not tell.
+    """
+    found = [pid]
+    for parent in found:
+        try:
+            threads = list(Path(f"/proc/{parent}/task").iterdir())
+            listed = " ".join((thread / "children").read_text() for thread in threads)
+        except OSError:
+            if parent == pid and psutil.pid_exists(pid):
+                return _tree_by_psutil(pid)
+            continue
+        found.extend(int(child) for child in listed.split())
+    return found
+
+
+def _tree_by_psutil(pid: int) -> list[int]:
+    try:
+        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.Error:
+        return [pid]
+
+
+def usage(pid: int) -> tuple[int, float] | None:
+    """Return resident bytes and CPU seconds of one process; None when it is gone or not ours to see."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            return int(process.memory_info().rss), float(times.user + times.system)
+    except psutil.Error:
+        return None
