@@ -36,7 +36,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
         pick = stream(stage.seed, "load", self.name, "pick")
         gaps = stream(stage.seed, "load", self.name, "gaps") if self.poisson else None
         limit = self.in_flight_max
-        async with HttpClient.at(stage.platform.api_url, stage.clock, connections_max=limit) as client:
+        async with HttpClient.to(stage.platform.api_url, stage.clock, connections_max=limit) as client:
             caller = Caller(self.name, client.send, stage.clock, stage.record, self.timeout_s)
 
             async def fire(number: int, planned: float) -> None:

@@ -21,7 +21,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 
     async def run(self, stage: Stage) -> None:
         """Call each, wait for its answer, go on to the next."""
-        async with HttpClient.at(stage.platform.api_url, stage.clock) as client:
+        async with HttpClient.to(stage.platform.api_url, stage.clock) as client:
             caller = Caller(self.name, client.send, stage.clock, stage.record, self.timeout_s)
             for _ in range(self.rounds):
                 for call in stage.system.api_calls(stage.auth):

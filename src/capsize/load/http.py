@@ -55,7 +55,7 @@ class HttpClient:
         self._closed = False
 
     @classmethod
-    def at(cls, url: str, clock: Clock, *, connections_max: int = 512) -> HttpClient:
+    def to(cls, url: str, clock: Clock, *, connections_max: int = 512) -> HttpClient:
         """Return a client for ``http://host:port``. Raises :class:`UsageError` for any other form."""
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/"):

@@ -38,7 +38,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
 
     async def run(self, stage: Stage) -> None:
         """Submit until all are acknowledged, or until cancelled."""
-        async with HttpClient.at(stage.platform.api_url, stage.clock) as client:
+        async with HttpClient.to(stage.platform.api_url, stage.clock) as client:
             caller = Caller(self.label, client.send, stage.clock, stage.record, self.timeout_s)
 
             async def submit(number: int, planned: float) -> None:

@@ -29,7 +29,7 @@ class ReadyProbe(msgspec.Struct, frozen=True, kw_only=True):
         request = stage.system.ready()
         judge = expecting(request, (200,))
         limit = int(self.timeout_s / self.interval_s * 1.5) + 8
-        async with HttpClient.at(stage.platform.api_url, stage.clock, connections_max=limit) as client:
+        async with HttpClient.to(stage.platform.api_url, stage.clock, connections_max=limit) as client:
             caller = Caller("prober", client.send, stage.clock, stage.record, self.timeout_s)
 
             async def look(number: int, planned: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -20,28 +19,36 @@ class ResourcesProbe(msgspec.Struct, frozen=True, kw_only=True):
     Values: ``rss_bytes`` (summed over the tree; memory that its processes share counts once for each),
     ``cpu_s`` (used since the process of the instance began, as far as its tree still lives), ``cpu_share``
     (since the last look; 1.0 is one core; absent at the first look at a process), ``processes``.
-    Between two processes the event loop gets a turn, so that a look never holds up a send for long.
+    Between two processes the event loop gets a turn, so that a look never holds up a send for long. Who is
+    whose child is learnt anew every ``tree_s``, since that means reading every process of the machine: a
+    child process that is younger may be missing.
     """
 
     name: ClassVar[str] = "resources"
 
     interval_s: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    tree_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0
 
     async def run(self, stage: Stage) -> None:
         """Look until cancelled."""
         seen: dict[str, _Seen] = {}
-        begin = stage.clock.now()
+        begin = tree_due = stage.clock.now()
+        families: dict[int, list[int]] = {}
         for number in itertools.count(1):
+            if stage.clock.now() >= tree_due:
+                families = await children()
+                tree_due = stage.clock.now() + self.tree_s
             for instance in stage.platform.instances():
                 if instance.pid is not None:
-                    await self._look(stage, instance, instance.pid, seen)
+                    await self._look(stage, instance, tree(instance.pid, families), seen)
             await stage.clock.sleep(begin + number * self.interval_s - stage.clock.now())
 
-    async def _look(self, stage: Stage, instance: Instance, pid: int, seen: dict[str, _Seen]) -> None:
+    async def _look(self, stage: Stage, instance: Instance, pids: list[int], seen: dict[str, _Seen]) -> None:
         began = stage.clock.now()
+        pid = pids[0]
         cpu: dict[int, float] = {}
         rss = 0
-        for member in tree(pid):
+        for member in pids:
             used = usage(member)
             if used is not None:
                 rss += used[0]
@@ -73,30 +80,24 @@ class _Seen(msgspec.Struct, frozen=True, kw_only=True):
     cpu: dict[int, float]
 
 
-def tree(pid: int) -> list[int]:
-    """Return a process and all its descendants; it alone when it is gone or nothing can be learnt.
+async def children() -> dict[int, list[int]]:
+    """Return the children of every process of the machine that has some."""
+    families: dict[int, list[int]] = {}
+    for pid in psutil.pids():
+        try:
+            families.setdefault(psutil.Process(pid).ppid(), []).append(pid)
+        except psutil.Error:
+            continue
+        await asyncio.sleep(0)
+    return families
 
-    Linux tells the children of one process; psutil reads every process of the machine to find them, which
-    takes milliseconds, so it is asked only where the kernel does not tell.
-    """
+
+def tree(pid: int, families: dict[int, list[int]]) -> list[int]:
+    """Return a process, first, and all its descendants."""
     found = [pid]
     for parent in found:
-        try:
-            threads = list(Path(f"/proc/{parent}/task").iterdir())
-            listed = " ".join((thread / "children").read_text() for thread in threads)
-        except OSError:
-            if parent == pid and psutil.pid_exists(pid):
-                return _tree_by_psutil(pid)
-            continue
-        found.extend(int(child) for child in listed.split())
+        found.extend(child for child in families.get(parent, ()) if child not in found)
     return found
-
-
-def _tree_by_psutil(pid: int) -> list[int]:
-    try:
-        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-    except psutil.Error:
-        return [pid]
 
 
 def usage(pid: int) -> tuple[int, float] | None:

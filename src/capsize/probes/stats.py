@@ -29,7 +29,7 @@ class StatsProbe(msgspec.Struct, frozen=True, kw_only=True):
         """Look until cancelled."""
         request = stage.system.stats()
         limit = int(self.timeout_s / self.interval_s * 1.5) + 8
-        async with HttpClient.at(stage.platform.api_url, stage.clock, connections_max=limit) as client:
+        async with HttpClient.to(stage.platform.api_url, stage.clock, connections_max=limit) as client:
 
             async def look(number: int, planned: float) -> None:
                 exchange = await client.send(request, self.timeout_s)
