@@ -214,12 +214,11 @@ class System(Protocol):
     name: str
 
     def services(self, replicas: dict[str, int], settings: dict[str, str]) -> tuple[Service, ...]:
-        """Return the services in the order in which they start."""
-        ...
+        """Return the services in the order in which they start.
 
-    @property
-    def lease_s(self) -> float:
-        """Return after how many seconds the task of a dead worker may be claimed again, at the latest."""
+        ``settings`` are the experiment's: ``lease_s`` is how long a dead worker keeps its task, names in
+        capitals are environment variables for the service's processes.
+        """
         ...
 
     async def login(self, send: Send, name: str) -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capsize.core.experiment import Experiment, LoadPlan, Phase
 from capsize.core.levels import Level
-from capsize.scenarios.building import PROBES, Scenario, common_claims, spec
+from capsize.scenarios.building import PROBES, Scenario, common_claims, settings, spec
 
 PURPOSE = "The system works before it is pushed: every endpoint, login, and every task"
 TASK_S = 0.5
@@ -20,6 +20,7 @@ def plan(level: Level, seed: int) -> Experiment:
         level=level,
         seed=seed,
         replicas={"api": 1, "worker": level.workers},
+        settings=settings(level),
         phases=(
             Phase(name="steady", limit_s=15.0, until="steady", at_least_s=0.5),
             Phase(name="drain", limit_s=work_s * 3 + 30.0, until="settled", at_least_s=level.scaled(3.0)),

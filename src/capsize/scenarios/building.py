@@ -12,6 +12,9 @@ from capsize.core.experiment import Experiment, Phase, Spec
 from capsize.core.levels import Level
 
 LEASE_S = 3.0
+"""How long a dead worker keeps its task, in unscaled time."""
+LEASE_MIN_S = 0.5
+"""No lease is scaled below this: a busy machine would lose it without any fault."""
 REDELIVERY_S = 5.0
 RECOVERY_TARGET_S = 20.0
 RECOVERY_LIMIT_S = 30.0
@@ -29,6 +32,16 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 def spec(name: str, **args: Any) -> Spec:
     """Return the spec of a part."""
     return Spec(name=name, args=args)
+
+
+def lease_s(level: Level) -> float:
+    """Return the lease that a run at this level gives the workers."""
+    return max(LEASE_MIN_S, level.scaled(LEASE_S))
+
+
+def settings(level: Level) -> dict[str, str]:
+    """Return the settings that every scenario gives the system."""
+    return {"lease_s": f"{lease_s(level):g}"}
 
 
 def phases(*, chaos: Phase, drain_s: float = 60.0) -> tuple[Phase, ...]:
@@ -50,7 +63,7 @@ def common_claims(level: Level, *, drained: bool = True) -> tuple[Spec, ...]:
         spec("lost", drained=drained),
         spec("duplicate"),
         spec("overlap"),
-        spec("stuck", lease_s=LEASE_S),
+        spec("stuck", lease_s=lease_s(level)),
         spec("misreported"),
         spec("resurrected"),
         spec("unaccounted"),

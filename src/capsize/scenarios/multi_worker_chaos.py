@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 
-from capsize.core.experiment import Experiment, Phase, Spec
+from capsize.core.experiment import Experiment, Phase
 from capsize.core.levels import Level
 from capsize.scenarios import worker_kills
-from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, spec
+from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
 
 PURPOSE = "Several workers, killed at random inside their tasks, against a deadline"
 
@@ -21,6 +21,7 @@ def plan(level: Level, seed: int) -> Experiment:
         level=level,
         seed=seed,
         replicas={"api": 1, "worker": level.workers},
+        settings=settings(level),
         phases=phases(
             chaos=Phase(name="chaos", limit_s=level.deadline_s, until="settled"),
             # What can't be done in time is not waited for: what is pending then is kept, and not lost.
@@ -47,8 +48,8 @@ def plan(level: Level, seed: int) -> Experiment:
     )
 
 
-def _kill(draw: random.Random, number: int) -> tuple[Spec, int]:
-    return spec("kill"), 1
+def _kill(draw: random.Random, number: int) -> worker_kills.Blow:
+    return worker_kills.Blow(spec("kill"))
 
 
 SCENARIO = Scenario(name="multi-worker-chaos", purpose=PURPOSE, plan=plan)

@@ -6,7 +6,7 @@ from capsize.core.experiment import Experiment, PlannedStrike, Target
 from capsize.core.levels import Level
 from capsize.core.seed import stream
 from capsize.scenarios import outages
-from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, spec
+from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
 
 PURPOSE = "The API is killed under load and comes back by itself, with its state"
 
@@ -31,6 +31,7 @@ def plan(level: Level, seed: int) -> Experiment:
         level=level,
         seed=seed,
         replicas={"api": 1, "worker": level.workers},
+        settings=settings(level),
         phases=phases(chaos=outages.chaos(moments)),
         loads=outages.loads(level, moments),
         strikes=strikes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import NamedTuple
 
 from capsize.core.experiment import LoadPlan, PlannedStrike, Spec, Target
 from capsize.core.levels import Level
@@ -20,6 +21,18 @@ MARGIN = 0.075
 SLOW_RESTART_S = 1.2
 
 
+class Blow(NamedTuple):
+    """What one strike does: the fault, to how many workers (0 for all), and how long it is held."""
+
+    fault: Spec
+    count: int = 1
+    for_s: float | None = None
+
+
+Draw = Callable[[random.Random, int], Blow]
+"""Draws the blow of the strike with this number, counted from 1."""
+
+
 def loads(level: Level) -> tuple[LoadPlan, ...]:
     """Return all tasks at once at the begin of the chaos, and API calls from the first phase to the last."""
     tasks = spec("tasks", count=level.tasks, seconds=level.task_delay_s, rate=SUBMIT_RATE)
@@ -29,15 +42,10 @@ def loads(level: Level) -> tuple[LoadPlan, ...]:
     )
 
 
-def planned(
-    level: Level, seed: int, scenario: str, fault: Callable[[random.Random, int], tuple[Spec, int]]
-) -> tuple[PlannedStrike, ...]:
-    """Return strikes on busy workers at the level's intervals, drawn until the plan can be passed.
-
-    ``fault`` draws the fault and the number of victims (0 for all) of each strike.
-    """
+def planned(level: Level, seed: int, scenario: str, blow: Draw) -> tuple[PlannedStrike, ...]:
+    """Return strikes on busy workers at the level's intervals, drawn until the plan can be passed."""
     for attempt in range(DRAWS):
-        strikes = _drawn(level, stream(seed, scenario, "strikes", attempt), fault)
+        strikes = _drawn(level, stream(seed, scenario, "strikes", attempt), blow)
         reached = ideal_completion(
             level, strikes, restart_s=SLOW_RESTART_S, redelivery_s=REDELIVERY_S * level.time_scale
         )
@@ -47,17 +55,17 @@ def planned(
     return strikes
 
 
-def _drawn(
-    level: Level, draw: random.Random, fault: Callable[[random.Random, int], tuple[Spec, int]]
-) -> tuple[PlannedStrike, ...]:
+def _drawn(level: Level, draw: random.Random, blow: Draw) -> tuple[PlannedStrike, ...]:
     # While the first tasks are being worked on: at level 1 all work is over before the first interval ends.
     first_s = draw.uniform(0.25, 0.75) * level.task_delay_s
     times = strike_times(draw, level, first_s=first_s, until_s=level.deadline_s)
     strikes = []
     for number, at_s in enumerate(times, start=1):
-        what, count = fault(draw, number)
+        what = blow(draw, number)
         target = Target(
-            service="worker", pick=round(draw.random(), 6), count=count, busy=True, wait_s=BUSY_WAIT_S
+            service="worker", pick=round(draw.random(), 6), count=what.count, busy=True, wait_s=BUSY_WAIT_S
         )
-        strikes.append(PlannedStrike(id=f"s{number}", at_s=at_s, fault=what, target=target))
+        strikes.append(
+            PlannedStrike(id=f"s{number}", at_s=at_s, fault=what.fault, target=target, for_s=what.for_s)
+        )
     return tuple(strikes)

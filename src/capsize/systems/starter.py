@@ -49,7 +49,7 @@ class _Login(msgspec.Struct):
 class Starter:
     """The starter, run from this Python; ``program`` replaces the command that starts it.
 
-    ``settings`` given to :meth:`services` are environment variables for the API and the workers.
+    ``port`` is where the API listens; 0 asks for a free one.
     """
 
     name = "starter"
@@ -59,26 +59,19 @@ class Starter:
         program: Sequence[str] = (sys.executable, "-m", "capsize_starter"),
         *,
         port: int = 0,
-        lease_s: float = 3.0,
     ) -> None:
         self.program = tuple(program)
         self.port = port
-        self._lease_s = lease_s
-
-    @property
-    def lease_s(self) -> float:
-        """Return the workers' lease: after it a dead worker's task is free again."""
-        return self._lease_s
 
     def services(self, replicas: dict[str, int], settings: dict[str, str]) -> tuple[Service, ...]:
         """Return database, migration, API and workers, in the order in which they start."""
         env = {
             "DATABASE_URL": "{database_url}",
-            "STARTER_LEASE_S": str(self._lease_s),
             # Argon2 at its lightest: a chaos run measures the service, not a password's hash.
             "STARTER_ARGON2_TIME_COST": "1",
             "STARTER_ARGON2_MEMORY_KIB": "1024",
-            **settings,
+            **_lease(settings),
+            **{name: value for name, value in settings.items() if name.isupper()},
         }
         return (
             Service(name="postgres", role="database", port=0),
@@ -198,6 +191,18 @@ class Starter:
             ApiCall(name="no-token", request=Request(method="GET", path="/auth/me"), expect=(401,)),
             ApiCall(name="bad-task", request=_post("/tasks", {"type": "delay"}, auth), expect=(422,)),
         )
+
+
+def _lease(settings: dict[str, str]) -> dict[str, str]:
+    """Return the worker's settings for a lease: it is renewed four times over, and looked for six times."""
+    if "lease_s" not in settings:
+        return {}
+    lease_s = float(settings["lease_s"])
+    return {
+        "STARTER_LEASE_S": f"{lease_s:g}",
+        "STARTER_HEARTBEAT_S": f"{lease_s / 4:g}",
+        "STARTER_REAP_S": f"{lease_s / 6:g}",
+    }
 
 
 async def _final_word(send: Send, auth: Headers, task: str) -> Reported | None:
