@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -20,6 +20,14 @@ from capsize_starter.db.errors import Unavailable, is_outage
 from capsize_starter.settings import DatabaseSettings
 
 Connection: TypeAlias = asyncpg.Connection
+
+
+class PoolUsage(NamedTuple):
+    """Connections of a pool: how many it may have, how many are in use, how many wait for use."""
+
+    size: int
+    used: int
+    idle: int
 
 
 class Database:
@@ -120,6 +128,10 @@ class Database:
             connection.terminate()
         else:
             self._idle.append(connection)
+
+    def usage(self) -> PoolUsage:
+        """How many connections there are now."""
+        return PoolUsage(self._settings.db_pool_size, len(self._used), len(self._idle))
 
     async def connect(self) -> Connection:
         """Open a connection outside the pool; the caller closes it.

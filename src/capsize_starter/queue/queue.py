@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -100,17 +101,23 @@ class Queue:
         user_id: UUID | None = None,
         status: Status | None = None,
         type: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         """A page of tasks, newest first. `limit` is held between 1 and 500.
+
+        Tasks created at `created_after` are in, those created at `created_before` are not.
 
         Raises:
             BadCursor: the cursor is malformed.
         """
         limit = max(1, min(limit, PAGE_MAX))
         before = None if cursor is None else _parse_cursor(cursor)
-        rows = await self._db.fetch(SQL.page, user_id, status, type, before, limit + 1)
+        rows = await self._db.fetch(
+            SQL.page, user_id, status, type, before, limit + 1, created_after, created_before
+        )
         items = [_task(row) for row in rows[:limit]]
         return Page(items, _make_cursor(items[-1].id) if len(rows) > limit else None)
 

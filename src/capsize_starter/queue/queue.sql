@@ -28,6 +28,8 @@ WHERE ($1::uuid IS NULL OR user_id = $1)
   AND ($2::text IS NULL OR status = $2)
   AND ($3::text IS NULL OR type = $3)
   AND ($4::uuid IS NULL OR id < $4)
+  AND ($6::timestamptz IS NULL OR created_at >= $6)
+  AND ($7::timestamptz IS NULL OR created_at < $7)
 ORDER BY id DESC
 LIMIT $5;
 
