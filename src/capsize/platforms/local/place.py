@@ -1,0 +1,69 @@
+"""The temporary folder of one stack, marked with its owner so that what a dead owner left can be removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from capsize.platforms.local import tree
+from capsize.platforms.local.pgbin import enterable
+from capsize.platforms.local.postgres import inside
+
+PREFIX = "capsize-"
+MARK = "owner.json"
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """The process that made a folder. The time of its creation tells it from a later one of that number."""
+
+    pid: int
+    created: float
+
+
+def make_place() -> Path:
+    """Make a folder for one stack, where also another user may enter."""
+    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_parent()))
+    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    process = psutil.Process()
+    (path / MARK).write_bytes(msgspec.json.encode(Owner(process.pid, process.create_time())))
+    return path
+
+
+def remove_place(path: Path) -> None:
+    """Remove a folder and whatever still runs in it. Blocks for some milliseconds."""
+    for process in inside(path):
+        tree.kill(process.pid)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def stale_places() -> list[Path]:
+    """Return the folders of this user whose owner is dead."""
+    found = []
+    for path in sorted(_parent().glob(f"{PREFIX}*/{MARK}")):
+        try:
+            owner = msgspec.json.decode(path.read_bytes(), type=Owner)
+            ours = path.stat().st_uid == os.geteuid()
+        except (OSError, msgspec.DecodeError):
+            continue
+        if ours and not _lives(owner):
+            found.append(path.parent)
+    return found
+
+
+def _lives(owner: Owner) -> bool:
+    try:
+        return abs(psutil.Process(owner.pid).create_time() - owner.created) < 1.0
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _parent() -> Path:
+    wished = Path(tempfile.gettempdir())
+    if os.geteuid() != 0 or enterable(wished):
+        return wished
+    return Path("/tmp")

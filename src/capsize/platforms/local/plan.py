@@ -1,0 +1,92 @@
+"""What is known before anything starts: names, ports, addresses, and what goes into the open places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from capsize.core.errors import StartError, UsageError
+from capsize.core.protocols import Service
+from capsize.platforms.local.fields import fill
+from capsize.platforms.local.ports import HOST, claim, free_port
+
+
+@dataclass
+class Plan:
+    """The services of a stack and the ports of their instances, which stay the same over restarts."""
+
+    services: tuple[Service, ...]
+    given: Mapping[str, str]
+    ports: dict[str, int] = field(default_factory=dict)
+    database_url: str | None = None
+
+    @classmethod
+    def of(cls, services: Sequence[Service], given: Mapping[str, str]) -> Plan:
+        """Give every instance its port. Raises StartError for a port that is taken."""
+        if len({service.name for service in services}) < len(services):
+            raise StartError("two services have the same name")
+        plan = cls(tuple(services), dict(given))
+        for service in services:
+            for number in range(1, service.replicas + 1):
+                plan.port(service, number)
+        return plan
+
+    def service(self, name: str) -> Service:
+        """Return a service by name. Raises UsageError for an unknown one."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise UsageError(
+            f"there is no service {name!r}. Known: {', '.join(service.name for service in self.services)}"
+        )
+
+    def of_role(self, role: str) -> Service | None:
+        """Return the first service of a role."""
+        return next((service for service in self.services if service.role == role), None)
+
+    def port(self, service: Service, number: int) -> int | None:
+        """Return the port of one instance, chosen at the first time; None when it has none."""
+        name = instance_name(service, number)
+        if service.port is None and service.role != "database":
+            return None
+        if name not in self.ports:
+            self.ports[name] = (
+                claim(service.port + number - 1, name)
+                if service.port
+                else free_port(set(self.ports.values()))
+            )
+        return self.ports[name]
+
+    @property
+    def api_url(self) -> str | None:
+        """Return the address of the first instance of the API."""
+        api = self.of_role("api")
+        port = None if api is None else self.ports.get(instance_name(api, 1))
+        return None if port is None else f"http://{HOST}:{port}"
+
+    def command(self, service: Service, number: int) -> tuple[str, ...]:
+        """Return the command of one instance. Raises StartError for an open place that is not known."""
+        values = self._values(service, number)
+        return tuple(fill(part, values, f"the command of {service.name}") for part in service.command)
+
+    def env(self, service: Service, number: int) -> dict[str, str]:
+        """Return the environment of one instance. Raises StartError for an open place that is not known."""
+        values = self._values(service, number)
+        return {
+            name: fill(value, values, f"{name} in the environment of {service.name}")
+            for name, value in service.env.items()
+        }
+
+    def _values(self, service: Service, number: int) -> dict[str, str]:
+        own = {
+            "instance": instance_name(service, number),
+            "port": self.port(service, number),
+            "database_url": self.database_url,
+            "api_url": self.api_url,
+        }
+        return {**self.given, **{name: str(value) for name, value in own.items() if value is not None}}
+
+
+def instance_name(service: Service, number: int) -> str:
+    """Return the name of an instance; a job has the name of its service."""
+    return service.name if service.role == "job" else f"{service.name}-{number}"

@@ -1,0 +1,242 @@
+"""The local platform: processes of this machine under our own supervision."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from capsize.core.clock import Clock
+from capsize.core.errors import InjectionError, StartError, UsageError
+from capsize.core.protocols import Instance, Ready, Record, Service
+from capsize.platforms.local.job import Job
+from capsize.platforms.local.keeper import Keeper, Recipe, RestartPolicy
+from capsize.platforms.local.log import InstanceLog
+from capsize.platforms.local.looks import Look, at_once, http_ok, log_line
+from capsize.platforms.local.place import make_place, remove_place, stale_places
+from capsize.platforms.local.plan import Plan, instance_name
+from capsize.platforms.local.postgres import Postgres, Superuser
+from capsize.platforms.local.waits import side_by_side, to_the_end
+
+DOWN_GRACE_S = 2.0
+"""How long an instance may take to end by itself when everything is taken down: nothing counts any more."""
+
+
+class LocalPlatform:
+    """Starts services as processes and a PostgreSQL of its own; nothing of it is left after ``down``.
+
+    ``directory`` gets one log file per instance. ``fields`` fill places in commands and environments beside
+    ``{port}``, ``{instance}``, ``{database_url}`` and ``{api_url}``. Limits on cpu and memory are not kept.
+    """
+
+    name = "local"
+
+    def __init__(
+        self,
+        directory: Path,
+        record: Record,
+        clock: Clock,
+        fields: Mapping[str, str],
+        policy: RestartPolicy | None = None,
+    ) -> None:
+        self._directory, self._record, self._clock = directory, record, clock
+        self._fields = dict(fields)
+        self._policy = policy or RestartPolicy()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._plan = Plan((), self._fields)
+        self._keepers: dict[str, Keeper] = {}
+        self._logs: dict[str, InstanceLog] = {}
+        self._place: Path | None = None
+        self._postgres: Postgres | None = None
+        self._superuser: Superuser | None = None
+        self._rising: asyncio.Task[None] | None = None
+        self._scaling = asyncio.Lock()
+
+    # ------------------------------------------------------------ up and down
+
+    async def up(self, services: Sequence[Service]) -> None:
+        """Start the services in order, each when the one before is ready. Raises StartError.
+
+        When it fails or is cancelled, what it had started is taken down again.
+        """
+        if self._keepers or self._rising is not None:
+            raise UsageError("this platform is up already")
+        self._rising = asyncio.create_task(self._rise(services), name="local platform: up")
+        try:
+            await asyncio.wait({self._rising})
+            if self._rising.cancelled():
+                raise StartError("the platform was taken down while it was starting")
+            self._rising.result()
+        except BaseException:
+            await self.down()
+            raise
+
+    async def down(self) -> None:
+        """Stop everything that was started, whatever state it is in; may be called again.
+
+        It goes on to its end when its caller is cancelled, and the cancellation is passed on afterwards.
+        """
+        await to_the_end(self._down())
+
+    # ------------------------------------------------------------ what there is
+
+    def instances(self, service: str | None = None) -> tuple[Instance, ...]:
+        """Return the instances that should exist, in order of their services and numbers."""
+        return tuple(
+            keeper.instance for keeper in self._keepers.values() if service in (None, keeper.service)
+        )
+
+    @property
+    def api_url(self) -> str:
+        """Return the address of the first API instance."""
+        url = self._plan.api_url
+        if url is None:
+            raise UsageError("no API with a port is running on this platform")
+        return url
+
+    @property
+    def database_url(self) -> str:
+        """Return the address of the database for the service's own user."""
+        if self._postgres is None:
+            raise UsageError("no database is running on this platform")
+        return self._postgres.url
+
+    # ------------------------------------------------------------ abilities
+
+    async def kill(self, instance: str) -> None:
+        """Send SIGKILL to all processes of an instance and return when they are gone."""
+        await self._keeper(instance).kill()
+
+    async def terminate(self, instance: str) -> None:
+        """Ask an instance to end (SIGTERM; PostgreSQL: SIGINT) and return when it is gone."""
+        await self._keeper(instance).terminate()
+
+    async def stop(self, instance: str, *, hard: bool = False) -> None:
+        """Stop an instance and keep it down until ``start``."""
+        await self._keeper(instance).stop(hard=hard)
+
+    async def start(self, instance: str) -> None:
+        """Have an instance up and return when it is ready; nothing when it is."""
+        await self._keeper(instance).start()
+
+    async def pause(self, instance: str) -> None:
+        """Freeze all processes of an instance and return when every one stands still."""
+        await self._keeper(instance).pause()
+
+    async def resume(self, instance: str) -> None:
+        """Let a frozen instance go on."""
+        await self._keeper(instance).resume()
+
+    async def scale(self, service: str, replicas: int) -> None:
+        """Start instances side by side, or stop the highest ones gracefully, until there are so many."""
+        found = self._plan.service(service)
+        if found.role in ("database", "job") or replicas < 0:
+            raise UsageError(f"{service!r} (a {found.role}) can't be scaled to {replicas}")
+        async with self._scaling:
+            present = [keeper.name for keeper in self._keepers.values() if keeper.service == service]
+            surplus = present[replicas:]
+            await side_by_side(self._keepers[name].stop() for name in surplus)
+            for name in surplus:
+                del self._keepers[name]
+            fresh = [self._add(found, number) for number in range(len(present) + 1, replicas + 1)]
+            await side_by_side(keeper.start() for keeper in fresh)
+
+    async def query(self, sql: str, *args: object) -> list[dict[str, Any]]:
+        """Run one statement as the database's superuser. Raises InjectionError."""
+        if self._superuser is None:
+            raise InjectionError("no database is running on this platform")
+        return await self._superuser.query(sql, args)
+
+    # ------------------------------------------------------------ inside
+
+    async def _rise(self, services: Sequence[Service]) -> None:
+        for path in await asyncio.to_thread(stale_places):
+            await asyncio.to_thread(remove_place, path)
+        self._plan = Plan.of(services, self._fields)
+        self._place = make_place()
+        for service in services:
+            if service.role == "database":
+                await self._start_database(service)
+            elif service.role == "job":
+                await Job(
+                    service.name, self._recipe(service, 1), self._log(service.name), self._record, self._clock
+                ).run()
+            else:
+                keepers = [self._add(service, number) for number in range(1, service.replicas + 1)]
+                await side_by_side(keeper.start(first=True) for keeper in keepers)
+
+    async def _start_database(self, service: Service) -> None:
+        port, name = self._plan.port(service, 1), instance_name(service, 1)
+        if self._postgres is not None or service.replicas != 1 or port is None or self._place is None:
+            raise StartError("the local platform runs one PostgreSQL with one instance")
+        self._postgres = Postgres(service, self._place, port, self._log(name))
+        recipe = await self._postgres.make()
+        await self._add(service, 1, recipe).start(first=True)
+        await self._postgres.give()
+        self._superuser = Superuser(self._postgres.super_url)
+        self._plan.database_url = self._postgres.url
+
+    def _add(self, service: Service, number: int, recipe: Recipe | None = None) -> Keeper:
+        name = instance_name(service, number)
+        self._keepers[name] = Keeper(
+            name,
+            service.name,
+            self._plan.port(service, number),
+            recipe or self._recipe(service, number),
+            self._log(name),
+            self._record,
+            self._clock,
+            self._policy,
+        )
+        return self._keepers[name]
+
+    def _recipe(self, service: Service, number: int) -> Recipe:
+        name = instance_name(service, number)
+        return Recipe(
+            command=self._plan.command(service, number),
+            env=self._plan.env(service, number),
+            look=_look(service.ready, self._plan.port(service, number), self._log(name), name),
+            ready_limit_s=service.ready.limit_s,
+            stop_grace_s=service.stop_grace_s,
+            restart=service.restart,
+        )
+
+    def _log(self, name: str) -> InstanceLog:
+        return self._logs.setdefault(name, InstanceLog(self._directory / f"{name}.log"))
+
+    def _keeper(self, instance: str) -> Keeper:
+        if instance not in self._keepers:
+            raise UsageError(f"there is no instance {instance!r}. Known: {', '.join(self._keepers)}")
+        return self._keepers[instance]
+
+    async def _down(self) -> None:
+        if self._rising is not None and not self._rising.done():
+            self._rising.cancel()
+            await asyncio.wait({self._rising})
+        if self._superuser is not None:
+            self._superuser.drop()
+        database = self._plan.of_role("database")
+        last = None if database is None else database.name
+        try:
+            await side_by_side(self._end(k) for k in self._keepers.values() if k.service != last)
+            await side_by_side(self._end(k) for k in self._keepers.values() if k.service == last)
+        finally:
+            if self._postgres is not None:
+                self._postgres.release()
+            if self._place is not None:
+                await asyncio.to_thread(remove_place, self._place)
+            self._reset()
+
+    async def _end(self, keeper: Keeper) -> None:
+        await keeper.stop(grace_s=DOWN_GRACE_S)
+
+
+def _look(ready: Ready, port: int | None, log: InstanceLog, name: str) -> Look:
+    if ready.http is not None:
+        if port is None:
+            raise StartError(f"{name} is to be looked at by HTTP, but it has no port")
+        return http_ok(port, ready.http)
+    return log_line(log, ready.log) if ready.log is not None else at_once()
