@@ -1,0 +1,142 @@
+"""Raw servers that do exactly what a test tells them, and both event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import uvloop
+
+from capsize.core.clock import MonotonicClock
+
+
+@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """Run every test of this folder on asyncio's own loop and on uvloop."""
+    return request.param()
+
+
+@pytest.fixture
+def clock() -> MonotonicClock:
+    """Return a clock that has just begun."""
+    return MonotonicClock()
+
+
+class Peer:
+    """One accepted connection, for a script: read a request, say bytes, close or reset."""
+
+    def __init__(self, server: ScriptedServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+        self.server, self.reader, self.writer = server, reader, writer
+        self.number = len(server.peers)
+        server.peers.append(self)
+        server.happened.set()
+
+    async def request(self) -> bytes:
+        """Read one request and keep it; raises IncompleteReadError at the end of the connection."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = 0
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+        whole = head + await self.reader.readexactly(length)
+        self.server.note(whole)
+        return whole
+
+    async def say(self, data: bytes) -> None:
+        """Send bytes."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    def reset(self) -> None:
+        """End the connection with an RST."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    def close(self) -> None:
+        """End the connection in order."""
+        self.writer.close()
+
+    async def gone(self) -> None:
+        """Wait until the client has closed its side."""
+        try:
+            while await self.reader.read(65536):
+                pass
+        except ConnectionError:
+            pass
+
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+class ScriptedServer:
+    """A listener on a free port that plays a script on each connection."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.peers: list[Peer] = []
+        self.requests: list[bytes] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.server: asyncio.Server | None = None
+        self.port = 0
+        self.happened = asyncio.Event()
+
+    def note(self, request: bytes) -> None:
+        """Keep what was seen."""
+        self.requests.append(request)
+        self.happened.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds of the peers or requests."""
+        while not holds():
+            self.happened.clear()
+            await self.happened.wait()
+
+    async def start(self) -> None:
+        """Listen."""
+        self.server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close everything; a script that is under way is ended."""
+        assert self.server is not None
+        self.server.close()
+        for task in self.tasks:
+            task.cancel()
+        for peer in self.peers:
+            peer.writer.transport.abort()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        """Return the address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._play(Peer(self, reader, writer)))
+        self.tasks.add(task)
+
+    async def _play(self, peer: Peer) -> None:
+        try:
+            await self.script(peer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            peer.writer.close()
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[Callable[[Script], Awaitable[ScriptedServer]]]:
+    """Return a function that starts a server with a script."""
+    servers: list[ScriptedServer] = []
+
+    async def start(script: Script) -> ScriptedServer:
+        server = ScriptedServer(script)
+        await server.start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop()
