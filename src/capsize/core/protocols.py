@@ -296,6 +296,11 @@ class Load(Protocol):
 
     name: ClassVar[str]
 
+    @property
+    def finite(self) -> bool:
+        """Return whether it ends by itself; a phase that waits for all work to be over waits for it."""
+        ...
+
     async def run(self, stage: Stage) -> None:
         """Send until done or cancelled; what is in flight when cancelled is recorded as ``info``."""
         ...

@@ -28,6 +28,11 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     in_flight_max: Annotated[int, msgspec.Meta(gt=0)] = 500
 
+    @property
+    def finite(self) -> bool:
+        """Return False: it goes on until it is stopped."""
+        return False
+
     async def run(self, stage: Stage) -> None:
         """Send until cancelled."""
         calls = stage.system.api_calls(stage.auth)

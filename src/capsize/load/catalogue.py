@@ -19,6 +19,11 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     rounds: Annotated[int, msgspec.Meta(gt=0)] = 1
     timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0
 
+    @property
+    def finite(self) -> bool:
+        """Return True: it ends with its last round."""
+        return True
+
     async def run(self, stage: Stage) -> None:
         """Call each, wait for its answer, go on to the next."""
         async with HttpClient.to(stage.platform.api_url, stage.clock) as client:

@@ -36,6 +36,11 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     backoff_s: tuple[float, float] = (0.1, 1.0)
     label: str = "tasks"
 
+    @property
+    def finite(self) -> bool:
+        """Return whether there is a last task."""
+        return self.count is not None
+
     async def run(self, stage: Stage) -> None:
         """Submit until all are acknowledged, or until cancelled."""
         async with HttpClient.to(stage.platform.api_url, stage.clock) as client:

@@ -46,14 +46,11 @@ class Loads:
 
     @property
     def sent(self) -> bool:
-        """Return whether every load that ends by itself has ended.
-
-        A load that goes on through phases until it is stopped does not count: it has nothing to finish.
-        """
+        """Return whether every load that ends by itself has ended."""
         return all(
             task.done()
             for number, task in self._running.items()
-            if getattr(self._plans[number][1], "finite", False)
+            if self._plans[number][1].finite
         )
 
     def raise_failed(self) -> None:
