@@ -28,6 +28,8 @@ from capsize.load.connection import Connection, Limits
 NOT_SENT = "not sent: "
 """How the error of a request begins that capsize itself held back: trouble of the instrument."""
 
+CLOSED = f"{NOT_SENT}the client is closed"
+
 
 class HttpClient:
     """Sends requests to one host and port; as many at once as there are callers, up to ``connections_max``.
@@ -123,13 +125,14 @@ class HttpClient:
 
     async def _connect(self, began: float, deadline: float, timeout_s: float) -> Connection | Exchange:
         """Open a connection; an Exchange that was not reached when it can't be."""
-        if self._closed or len(self._open) + self._connecting >= self._connections_max:
-            why = "the client is closed" if self._closed else f"{self._connections_max} requests in flight"
-            return self._unreached(began, NOT_SENT + why)
+        if self._closed:
+            return self._unreached(began, CLOSED)
+        if len(self._open) + self._connecting >= self._connections_max:
+            return self._unreached(began, f"{NOT_SENT}{self._connections_max} requests in flight")
         self._connecting += 1
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
-                return await self._open_socket()
+                connection = await self._open_socket()
         except TimeoutError:
             return self._unreached(began, f"timed out after {timeout_s:g} s while connecting")
         except OSError as error:
@@ -137,6 +140,10 @@ class HttpClient:
             return self._unreached(began, f"can't connect: {reason.lower()}")
         finally:
             self._connecting -= 1
+        if self._closed:
+            connection.abort()
+            return self._unreached(began, CLOSED)
+        return connection
 
     async def _open_socket(self) -> Connection:
         """Connect to the first address of the host that answers. Raises OSError."""

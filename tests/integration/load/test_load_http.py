@@ -362,17 +362,37 @@ async def test_more_at_once_than_connections_is_refused_and_said(scripted, clock
     """The limit on connections is a limit of capsize, and the error says so."""
 
     async def script(peer):
+        await peer.request()
         await peer.gone()
 
     server = await scripted(script)
     async with HttpClient.to(server.url, clock, connections_max=2) as client:
         held = [asyncio.create_task(client.send(GET, LONG_S)) for _ in range(2)]
-        await server.until(lambda: len(server.peers) == 2)
+        await server.until(lambda: len(server.requests) == 2)
         third = await client.send(GET, LONG_S)
         assert not third.reached
         assert third.error == NOT_SENT + "2 requests in flight"
+    # Closing ends what is under way, in doubt, and nothing goes out afterwards.
     assert [(await one).reached for one in held] == [True, True]
-    assert not (await client.send(GET, LONG_S)).reached
+    assert clock.now() < LONG_S
+    assert (await client.send(GET, LONG_S)).error == NOT_SENT + "the client is closed"
+
+
+async def test_closing_while_connecting_sends_nothing(scripted, clock):
+    """A connection that comes about after the client was closed is dropped unused."""
+
+    async def script(peer):
+        await peer.request()
+
+    server = await scripted(script)
+    client = HttpClient.to(server.url, clock)
+    task = asyncio.create_task(client.send(POST, LONG_S))
+    await asyncio.sleep(0)
+    await client.close()
+    exchange = await task
+    assert not exchange.reached
+    assert exchange.error == NOT_SENT + "the client is closed"
+    assert server.requests == []
 
 
 async def test_a_cancelled_request_takes_its_connection_along(scripted, clock):
