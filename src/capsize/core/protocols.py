@@ -282,13 +282,40 @@ class Progress(Protocol):
 class Stage(Protocol):
     """A running system as the loads, probes and faults see it."""
 
-    clock: Clock
-    record: Record
-    system: System
-    platform: Platform
-    progress: Progress
-    seed: int
-    auth: tuple[tuple[str, str], ...]
+    @property
+    def clock(self) -> Clock:
+        """Return the run's clock."""
+        ...
+
+    @property
+    def record(self) -> Record:
+        """Return the function that writes an event down."""
+        ...
+
+    @property
+    def system(self) -> System:
+        """Return what is tested."""
+        ...
+
+    @property
+    def platform(self) -> Platform:
+        """Return where it runs."""
+        ...
+
+    @property
+    def progress(self) -> Progress:
+        """Return what is known of the tasks so far."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Return the seed that every draw comes from."""
+        ...
+
+    @property
+    def auth(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers that authenticate capsize's user."""
+        ...
 
 
 class Load(Protocol):
