@@ -27,7 +27,9 @@ def build(services: Services | None = None) -> FastAPI:
     )
     app.state.services = services
     for module in (health, auth, dead_letters, tasks):  # /tasks/dead-letter before /tasks/{task_id}
-        app.include_router(module.router)
+        # The routes themselves and not `include_router`, which wraps each router in a matcher of its own: slower,
+        # and the methods of a path can't be told for a 405.
+        app.router.routes.extend(module.router.routes)
     errors.install(app)
     openapi.install(app)
     # The last one added is the outermost.

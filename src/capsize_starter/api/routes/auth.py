@@ -7,8 +7,9 @@ from capsize_starter.api.answers import answer, documented
 from capsize_starter.api.models import Login, Refresh, Registration
 from capsize_starter.api.problems import Kind
 from capsize_starter.api.services import IdentityDep, UsersDep
+from capsize_starter.api.strict import StrictRoute
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
 
 # Tokens must not stay in anybody's cache.
 NO_STORE = {"Cache-Control": "no-store"}

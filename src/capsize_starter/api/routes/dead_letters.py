@@ -11,9 +11,10 @@ from capsize_starter.api.models import PageQuery
 from capsize_starter.api.problems import Kind
 from capsize_starter.api.routes.tasks import AUTH, Purged
 from capsize_starter.api.services import IdentityDep, QueueDep
+from capsize_starter.api.strict import StrictRoute
 from capsize_starter.queue import TaskConflict
 
-router = APIRouter(prefix="/tasks/dead-letter", tags=["dead letters"])
+router = APIRouter(prefix="/tasks/dead-letter", tags=["dead letters"], route_class=StrictRoute)
 
 
 @router.get("", responses=documented(200, "A page", "Page", Kind.BAD_CURSOR, Kind.INVALID, *AUTH))

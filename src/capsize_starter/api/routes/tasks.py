@@ -11,10 +11,11 @@ from capsize_starter.api.answers import answer, documented
 from capsize_starter.api.models import TaskIn, TaskQuery
 from capsize_starter.api.problems import Kind, Problem
 from capsize_starter.api.services import IdentityDep, QueueDep
+from capsize_starter.api.strict import StrictRoute
 from capsize_starter.handlers import HANDLERS, validate
 from capsize_starter.queue import BreakerView
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
+router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=StrictRoute)
 
 KEY = r"^[\x21-\x7e]{1,255}$"
 AUTH = (Kind.UNAUTHENTICATED, Kind.DATABASE_AWAY)
