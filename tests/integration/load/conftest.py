@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
+import msgspec
 import pytest
 import uvloop
 
 from capsize.core.clock import MonotonicClock
+from capsize.core.events import Event, Outcome
+from capsize.core.protocols import ApiCall, Exchange, Instance, Request, TaskOrder
+from capsize.load.progress import LiveProgress
 
 
 @pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
@@ -140,3 +145,103 @@ async def scripted() -> AsyncIterator[Callable[[Script], Awaitable[ScriptedServe
     yield start
     for server in servers:
         await server.stop()
+
+
+class FakeSystem:
+    """A system with just what loads and probes ask for; it knows three calls."""
+
+    name = "fake"
+    lease_s = 1.0
+
+    def delay_order(self, seconds: float, key: str) -> TaskOrder:
+        return TaskOrder(type="delay", payload={"seconds": seconds}, key=key)
+
+    def submit(self, order: TaskOrder, auth: tuple[tuple[str, str], ...]) -> Request:
+        headers = (*auth, ("idempotency-key", order.key))
+        return Request(method="POST", path="/tasks", headers=headers, body=msgspec.json.encode(order.payload))
+
+    def submitted(self, exchange: Exchange) -> tuple[Outcome, str | None]:
+        if exchange.response is None:
+            return ("info" if exchange.reached else "fail"), None
+        if exchange.response.status == 201:
+            return "ok", exchange.response.body.decode()
+        return ("info" if exchange.response.status == 500 else "fail"), None
+
+    def ready(self) -> Request:
+        return Request(method="GET", path="/ready")
+
+    def stats(self) -> Request:
+        return Request(method="GET", path="/stats")
+
+    def counts(self, exchange: Exchange) -> dict[str, int] | None:
+        if exchange.response is None or exchange.response.status != 200:
+            return None
+        return msgspec.json.decode(exchange.response.body, type=dict[str, int])
+
+    def api_calls(self, auth: tuple[tuple[str, str], ...]) -> tuple[ApiCall, ...]:
+        return tuple(
+            ApiCall(name=name, request=Request(method=method, path=path, headers=auth), expect=expect)
+            for name, method, path, expect in (
+                ("list", "GET", "/list", (200,)),
+                ("add", "POST", "/add", (201, 409)),
+                ("absent", "GET", "/absent", (404,)),
+            )
+        )
+
+
+class FakePlatform:
+    """An address, and whatever a test adds to it."""
+
+    name = "fake"
+    api_url = ""
+
+    def instances(self, service: str | None = None) -> tuple[Instance, ...]:
+        return ()
+
+
+class FakeStage:
+    """A stage whose record is a list and whose service a test scripts."""
+
+    def __init__(self, clock: MonotonicClock, url: str) -> None:
+        self.clock = clock
+        self.events: list[Event] = []
+        self.grown = asyncio.Event()
+        self.system = FakeSystem()
+        self.platform = FakePlatform()
+        self.platform.api_url = url
+        self.progress = LiveProgress()
+        self.seed = 11
+        self.auth = (("authorization", "Bearer x"),)
+
+    def record(self, event: Event) -> None:
+        self.events.append(event)
+        self.grown.set()
+
+    async def until(self, holds: Callable[[list[Event]], bool]) -> None:
+        """Wait until something holds of the events."""
+        while not holds(self.events):
+            self.grown.clear()
+            await self.grown.wait()
+
+
+@pytest.fixture
+def stage_at(clock: MonotonicClock) -> Callable[[str], FakeStage]:
+    """Return a function that gives a stage for a service's address."""
+    return lambda url: FakeStage(clock, url)
+
+
+@contextlib.asynccontextmanager
+async def _running(run: Coroutine[None, None, None]) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(run)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+def running() -> Callable[[Coroutine[None, None, None]], contextlib.AbstractAsyncContextManager[object]]:
+    """Return a context that runs a load or probe and cancels it at its end, as the runner does."""
+    return _running
