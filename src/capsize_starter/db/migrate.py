@@ -45,7 +45,7 @@ async def migrate(database: Database, *, folder: Path = FOLDER, timeout_s: float
         await connection.execute(SQL.lock)
         await connection.execute(SQL.create_table)
         done = {row["number"] for row in await connection.fetch(SQL.applied)}
-        return [await _apply(connection, number, path) for number, path in find(folder) if number not in done]
+        return [await _apply(connection, number, path) for number, path in files if number not in done]
 
 
 async def _apply(connection: Connection, number: int, path: Path) -> str:

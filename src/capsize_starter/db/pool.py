@@ -10,7 +10,7 @@ Weakness: a caller that is cancelled in the middle of a statement costs a connec
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,6 +18,16 @@ import asyncpg
 
 from capsize_starter.db.errors import Unavailable, is_outage
 from capsize_starter.settings import DatabaseSettings
+
+# jit: plans of a few rows only pay for it. TCP keepalives free the locks of a host that is gone.
+SERVER_OPTIONS = {
+    "jit": "off",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
 
 Connection: TypeAlias = asyncpg.Connection
 
@@ -37,9 +47,16 @@ class Database:
     (waiting for a free connection included), and asyncpg's own error when the statement itself is refused.
     """
 
-    def __init__(self, settings: DatabaseSettings, *, name: str = "capsize-starter") -> None:
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        name: str = "capsize-starter",
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        """`name` shows in pg_stat_activity; `options` are server settings of every connection."""
         self._settings = settings
-        self._name = name
+        self._options = {**SERVER_OPTIONS, "application_name": name, **(options or {})}
         self._idle: deque[Connection] = deque()
         self._permits = asyncio.Semaphore(settings.db_pool_size)
         self._used: set[Connection] = set()
@@ -102,6 +119,19 @@ class Database:
             raise
         self.release(connection)
 
+    @asynccontextmanager
+    async def guard(self, connection: Connection, timeout_s: float) -> AsyncIterator[None]:
+        """Hold statements on an acquired connection to a limit; a connection that was cut short is aborted."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                yield
+        except BaseException as error:
+            if not _still_good(error):
+                connection.terminate()
+            if is_outage(error):
+                raise Unavailable(_describe(error)) from error
+            raise
+
     async def acquire(self) -> Connection:
         """Take a connection; the caller must `release` it. Not limited in time beyond connecting itself."""
         if self._closed:
@@ -144,16 +174,7 @@ class Database:
             connection: Connection = await asyncpg.connect(
                 settings.url,
                 timeout=settings.db_connect_timeout_s,
-                # jit: plans of a few rows only pay for it. TCP keepalives free the locks of a host that is gone.
-                server_settings={
-                    "application_name": self._name,
-                    "jit": "off",
-                    "statement_timeout": "30s",
-                    "idle_in_transaction_session_timeout": "30s",
-                    "tcp_keepalives_idle": "5",
-                    "tcp_keepalives_interval": "2",
-                    "tcp_keepalives_count": "3",
-                },
+                server_settings=self._options,
             )
             return connection
         except Exception as error:

@@ -15,13 +15,9 @@ THREAD_FROM = 1_000
 
 class DataProcessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Annotated[list[float], msgspec.Meta(min_length=1, max_length=1_000_000)]
-    operations: Annotated[list[Operation], msgspec.Meta(min_length=1)] = [
-        "count",
-        "sum",
-        "mean",
-        "min",
-        "max",
-    ]
+    operations: Annotated[list[Operation], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["count", "sum", "mean", "min", "max"]
+    )
 
 
 def aggregate(data: list[float], operations: list[Operation]) -> dict[str, float]:

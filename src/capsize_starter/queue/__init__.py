@@ -1,5 +1,7 @@
 """The task queue on PostgreSQL: what the API does with tasks (`Queue`) and what a worker does (`Claims`)."""
 
+from capsize_starter.queue.batches import Batch, open_batch
+from capsize_starter.queue.claims import Claimed, Claims, Head, Lost
 from capsize_starter.queue.errors import (
     BadCursor,
     IdempotencyConflict,
@@ -21,9 +23,14 @@ from capsize_starter.queue.queue import Queue
 
 __all__ = [
     "BadCursor",
+    "Batch",
     "BreakerView",
+    "Claimed",
+    "Claims",
     "Enqueued",
+    "Head",
     "IdempotencyConflict",
+    "Lost",
     "NewTask",
     "Page",
     "Queue",
@@ -34,4 +41,5 @@ __all__ = [
     "TaskConflict",
     "TaskNotFound",
     "TypeCounts",
+    "open_batch",
 ]

@@ -46,7 +46,7 @@ WITH before AS (
 )
 SELECT cancelled.*,
     CASE WHEN before.status = 'running'
-         THEN pg_notify('starter_cancelled', before.id::text) IS NULL END AS told
+         THEN pg_notify('starter_cancelled', before.id || ' ' || before.runs) IS NULL END AS told
 FROM cancelled JOIN before USING (id);
 
 -- name: retry
