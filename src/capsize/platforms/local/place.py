@@ -11,8 +11,9 @@ import msgspec
 import psutil
 
 from capsize.platforms.local import tree
+from capsize.platforms.local.inventory import belonging
 from capsize.platforms.local.pgbin import enterable
-from capsize.platforms.local.postgres import inside
+from capsize.platforms.local.segment import release_segment
 
 PREFIX = "capsize-"
 MARK = "owner.json"
@@ -35,9 +36,10 @@ def make_place() -> Path:
 
 
 def remove_place(path: Path) -> None:
-    """Remove a folder and whatever still runs in it. Blocks for some milliseconds."""
-    for process in inside(path):
+    """Remove a folder and end whatever still runs of its stack. Blocks for some milliseconds."""
+    for process in belonging(path):
         tree.kill(process.pid)
+    release_segment(path / "data")
     shutil.rmtree(path, ignore_errors=True)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from capsize.core.clock import Clock
 from capsize.core.errors import InjectionError, StartError, UsageError
 from capsize.core.protocols import Instance, Ready, Record, Service
+from capsize.platforms.local.inventory import MARK
 from capsize.platforms.local.job import Job
 from capsize.platforms.local.keeper import Keeper, Recipe, RestartPolicy
 from capsize.platforms.local.log import InstanceLog
@@ -104,6 +105,11 @@ class LocalPlatform:
             raise UsageError("no database is running on this platform")
         return self._postgres.url
 
+    @property
+    def place(self) -> Path | None:
+        """Return the temporary folder of the stack, while there is one."""
+        return self._place
+
     # ------------------------------------------------------------ abilities
 
     async def kill(self, instance: str) -> None:
@@ -197,7 +203,7 @@ class LocalPlatform:
         name = instance_name(service, number)
         return Recipe(
             command=self._plan.command(service, number),
-            env=self._plan.env(service, number),
+            env=self._plan.env(service, number) | {MARK: str(self._place)},
             look=_look(service.ready, self._plan.port(service, number), self._log(name), name),
             ready_limit_s=service.ready.limit_s,
             stop_grace_s=service.stop_grace_s,
@@ -224,8 +230,6 @@ class LocalPlatform:
             await side_by_side(self._end(k) for k in self._keepers.values() if k.service != last)
             await side_by_side(self._end(k) for k in self._keepers.values() if k.service == last)
         finally:
-            if self._postgres is not None:
-                self._postgres.release()
             if self._place is not None:
                 await asyncio.to_thread(remove_place, self._place)
             self._reset()

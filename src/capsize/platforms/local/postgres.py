@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import pwd
 import secrets
 import signal
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import psutil
 
 from capsize.core.errors import InjectionError, StartError
 from capsize.core.protocols import Service
 from capsize.platforms.local import tree
+from capsize.platforms.local.inventory import inside
 from capsize.platforms.local.keeper import Recipe
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.looks import postgres_answers
 from capsize.platforms.local.pgbin import other_user, programs
 from capsize.platforms.local.ports import HOST
 from capsize.platforms.local.process import Process, spawn
+from capsize.platforms.local.segment import release_segment
 from capsize.platforms.local.waits import to_the_end
 
 SUPERUSER = "capsize"
@@ -118,13 +117,6 @@ class Postgres:
         finally:
             await connection.close(timeout=QUERY_LIMIT_S)
 
-    def release(self) -> None:
-        """Free the shared memory by which a killed server still marks its data directory as in use."""
-        number = self._segment()
-        if number is not None:
-            with suppress(OSError, AttributeError):
-                ctypes.CDLL(None).shmctl(number, _IPC_RMID, None)
-
     # ------------------------------------------------------------ inside
 
     def _prepare(self) -> Path:
@@ -161,15 +153,9 @@ class Postgres:
         # Backends outlive their postmaster by some milliseconds, and the next server would refuse to start.
         for process in inside(self.data):
             tree.kill(process.pid)
-        self.release()
+        release_segment(self.data)
         # Its process is gone. Left where it is, PostgreSQL takes whoever has that number now for the old one.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-
-    def _segment(self) -> int | None:
-        """Return the number of the shared memory segment that the server wrote down."""
-        with suppress(OSError, ValueError, IndexError):
-            return int((self.data / "postmaster.pid").read_text().splitlines()[6].split()[1])
-        return None
 
 
 class Superuser:
@@ -206,16 +192,6 @@ async def connect(url: str) -> asyncpg.Connection[Any]:
     )
 
 
-def inside(folder: Path) -> list[psutil.Process]:
-    """Return the live processes whose working directory is a folder or below it."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if Path(process.cwd()).is_relative_to(folder) and tree.alive(process):
-                found.append(process)
-    return found
-
-
 async def _end(process: Process) -> None:
     if process.running:
         await to_the_end(asyncio.to_thread(tree.kill, process.pid))
@@ -230,6 +206,3 @@ def _write_for(path: Path, text: str, user: pwd.struct_passwd | None) -> None:
         os.write(fd, text.encode())
     finally:
         os.close(fd)
-
-
-_IPC_RMID = 0
