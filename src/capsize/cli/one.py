@@ -1,0 +1,154 @@
+"""One scenario of an invocation: carried out, judged, reported, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from capsize.cli.display import Display
+from capsize.cli.exits import write_trace
+from capsize.cli.interrupts import Interrupts
+from capsize.core.errors import CapsizeError, HealError, HistoryError, NotSupported, UsageError
+from capsize.core.experiment import Experiment
+from capsize.core.history import History
+from capsize.core.protocols import System
+from capsize.core.verdict import Judgement, ScenarioResult, Verdict, worst
+from capsize.report import RunReport, assemble
+from capsize.report.files import write_run
+from capsize.report.terminal import result_line
+from capsize.rundir import RunDirectory
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one scenario came out for the invocation: its report, and the crash of capsize if there was one."""
+
+    report: RunReport | None = None
+    crash: BaseException | None = None
+    directory: Path | None = None
+
+    @property
+    def required_report(self) -> RunReport:
+        """Return the report of a scenario that was carried out."""
+        if self.report is None:
+            raise ValueError("this scenario was not carried out")
+        return self.report
+
+
+@dataclass
+class _Ending:
+    """What ended the run, apart from its verdict: the least verdict that it allows, and why."""
+
+    least: Verdict = Verdict.PASS
+    reason: str = ""
+    skipped: bool = False
+    crash: BaseException | None = None
+
+
+@dataclass(frozen=True)
+class One:
+    """One experiment and where it is carried out."""
+
+    experiment: Experiment
+    system: System
+    platform: str
+    output: Path
+    base_url: str | None = None
+    keep: bool = False
+
+    async def carry_out(self, display: Display, interrupts: Interrupts, number: int, total: int) -> Outcome:
+        """Carry it out and return its outcome. Raises only :class:`UsageError`, before anything started."""
+        directory = RunDirectory.create(self.output, self.experiment)
+        display.begin(self.experiment, directory.path, number, total)
+        began = time.monotonic()
+        try:
+            ending = await self._run(directory, display, interrupts)
+        except UsageError:
+            display.end(f"{self.experiment.scenario}: not begun")
+            _discard(directory)
+            raise
+        report = self._report(directory, ending, time.monotonic() - began)
+        display.end(result_line(report.result))
+        if ending.skipped:
+            _discard(directory)
+        return Outcome(report, ending.crash, None if ending.skipped else directory.path)
+
+    async def _run(self, directory: RunDirectory, display: Display, interrupts: Interrupts) -> _Ending:
+        try:
+            # Imported here, so that a part that does not even load is a crash with a run directory.
+            from capsize.runner import execute
+
+            work = execute(
+                self.experiment,
+                directory=directory,
+                system=self.system,
+                platform=self.platform,
+                observer=display.observe,
+                keep=self.keep,
+                base_url=self.base_url,
+            )
+            await interrupts.run(asyncio.create_task(work))
+        except UsageError:
+            raise
+        except NotSupported as error:
+            return _Ending(Verdict.UNKNOWN, str(error), skipped=True)
+        except HealError as error:
+            return _Ending(Verdict.FAIL, str(error))
+        except CapsizeError as error:
+            return _Ending(Verdict.UNKNOWN, str(error))
+        except asyncio.CancelledError:
+            name = interrupts.caught.name if interrupts.caught else "a cancellation"
+            return _Ending(Verdict.UNKNOWN, f"interrupted by {name}")
+        except Exception as error:
+            write_trace(error, directory.path)
+            return _Ending(Verdict.UNKNOWN, f"capsize broke: {type(error).__name__}: {error}", crash=error)
+        return _Ending()
+
+    def _report(self, directory: RunDirectory, ending: _Ending, duration_s: float) -> RunReport:
+        """Judge what there is and write the reports; what breaks here is capsize's crash too."""
+        judgement: Judgement | None = None
+        history: History | None = None
+        try:
+            if not ending.skipped:
+                history = directory.history()
+                judgement = judge(self.experiment, history)
+                directory.write_judgement(judgement)
+        except HistoryError as error:
+            ending.least, ending.reason = worst((ending.least, Verdict.UNKNOWN)), ending.reason or str(error)
+        except Exception as error:
+            write_trace(error, directory.path)
+            ending.least, ending.crash = worst((ending.least, Verdict.UNKNOWN)), ending.crash or error
+            ending.reason = ending.reason or f"it could not be judged: {type(error).__name__}: {error}"
+        verdict = worst((ending.least, judgement.verdict)) if judgement else ending.least
+        result = ScenarioResult(
+            scenario=self.experiment.scenario,
+            level=self.experiment.level.number,
+            seed=self.experiment.seed,
+            verdict=verdict,
+            duration_s=duration_s,
+            skipped=ending.skipped,
+            reason=ending.reason,
+            run_dir=None if ending.skipped else str(directory.path),
+            time_scale=self.experiment.level.time_scale,
+            judgement=judgement,
+        )
+        report = assemble(result, self.experiment, history)
+        if not ending.skipped:
+            write_run(report, directory.path)
+        return report
+
+
+def judge(experiment: Experiment, history: History) -> Judgement:
+    """Judge a history by the claims of its experiment."""
+    from capsize.checkers import judge as judged
+
+    return judged(experiment, history)
+
+
+def _discard(directory: RunDirectory) -> None:
+    """Take away the directory of a run that never began: it holds a plan and nothing else."""
+    if not directory.history_path.exists() or directory.history_path.stat().st_size == 0:
+        shutil.rmtree(directory.path, ignore_errors=True)

@@ -1,0 +1,28 @@
+"""From names on the command line to systems and platforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from capsize.core.errors import UsageError
+from capsize.core.protocols import System
+from capsize.core.registry import unknown
+
+
+def choose_system(name: str, port: int = 0) -> System:
+    """Return the system of that name, its API on the given port (0: a free one). Raises UsageError."""
+    from capsize.systems import SYSTEMS
+
+    if name not in SYSTEMS:
+        raise UsageError(unknown("system", name, SYSTEMS))
+    make: Callable[..., System] = SYSTEMS[name]
+    return make(port=port)
+
+
+def choose_platform(name: str) -> str:
+    """Return the name when such a platform exists. Raises UsageError."""
+    from capsize.platforms import NAMES
+
+    if name not in NAMES:
+        raise UsageError(unknown("platform", name, NAMES))
+    return name

@@ -1,0 +1,69 @@
+"""``capsize replay``: the same plan once more, from a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from capsize.cli.judging import open_run, run_argument
+from capsize.cli.options import (
+    base_url_option,
+    json_option,
+    keep_option,
+    options,
+    output_option,
+    port_option,
+    verbose_option,
+    writable,
+)
+
+
+@click.command("replay", short_help="Carry out a recorded plan again.")
+@run_argument
+@click.option("--platform", help="Where the system runs. Default: as in the recorded run.")
+@click.option("--system", help="Which system is tested. Default: as in the recorded run.")
+@options(output_option, verbose_option, json_option, keep_option, base_url_option, port_option)
+def replay_command(run: Path, output: Path, **given: Any) -> int:
+    """Carry out the plan of a recorded run again, byte for byte, into a new run directory.
+
+    What the service and the machine do with it may differ; what capsize does to them does not.
+    """
+    from capsize.cli.invocation import Invocation, carry_out
+    from capsize.cli.parts import choose_platform, choose_system
+
+    directory = open_run(run)
+    experiment = directory.experiment()
+    platform, system = _recorded(directory.history_path)
+    return carry_out(
+        Invocation(
+            experiments=(experiment,),
+            system=choose_system(given["system"] or system, given["port"]),
+            platform=choose_platform(given["platform"] or platform),
+            output=writable(output),
+            base_url=given["base_url"],
+            keep=given["keep"],
+            verbose=given["verbose"],
+            as_json=given["as_json"],
+            command=f"capsize replay {run}",
+        )
+    )
+
+
+def _recorded(history: Path) -> tuple[str, str]:
+    """Return the platform and system of the recorded run; the defaults when it never began.
+
+    A run against a base URL was on no platform that can be named: it is replayed on the default one
+    unless a base URL is given again.
+    """
+    from capsize import journal
+    from capsize.core.errors import HistoryError
+    from capsize.platforms import NAMES
+
+    try:
+        began = journal.read(history).began
+    except HistoryError:
+        began = None
+    platform = began.platform if began and began.platform in NAMES else "local"
+    return platform, (began.system if began and began.system else "starter")

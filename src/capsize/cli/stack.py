@@ -1,0 +1,232 @@
+"""``capsize up``, ``down``, ``status`` and ``strike``: the starter alone, to be looked at and pushed by hand."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from capsize.cli.exits import FAILED, SIGNALLED
+from capsize.cli.options import Finite
+
+if TYPE_CHECKING:
+    from capsize.platforms.local.stack import StackState
+
+DEFAULT_PORT = 3000
+LOOK_LIMIT_S = 3.0
+WATCH_EVERY_S = 0.5
+OTHER_NAMES = {"server": "api", "database": "postgres", "db": "postgres"}
+"""Other names for services, as the guide and habit have them."""
+
+
+@click.command("up", short_help="Start the starter alone, and leave it up.")
+@click.option(
+    "--port",
+    envvar="PORT",
+    show_envvar=True,
+    type=click.IntRange(1, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="The API's port.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Workers.")
+@click.option("--foreground", is_flag=True, help="Stay, and take everything down on Ctrl-C.")
+def up_command(port: int, workers: int, foreground: bool) -> int:
+    """Start PostgreSQL, the API and the workers, and leave them running.
+
+    Returns when all are ready. When they run already on that port, it says where and changes nothing.
+    """
+    from capsize.core.errors import UsageError
+    from capsize.platforms.local import stack
+    from capsize.systems import Starter
+
+    with _ending_on_signals():
+        state = stack.read_state(stack.state_folder())
+        if state is not None and (foreground or not _listens_on(state, port)):
+            raise UsageError(
+                f"a stack is up already, its API at {state.api_url}. End it first with: capsize down"
+            )
+        if state is None:
+            services = Starter(port=port).services({"api": 1, "worker": workers}, {})
+            # No witness: outside a run nobody listens to the workers' announcements.
+            state = stack.up(services, fields={"witness_url": ""}, tell=_tell)
+        _addresses(state)
+        if foreground:
+            _stay(state)
+    return 0
+
+
+@click.command("down", short_help="Stop what up started.")
+def down_command() -> int:
+    """Stop what ``capsize up`` started. Nothing else is touched; no stack up is fine too."""
+    from capsize.platforms.local import stack
+
+    click.echo("The stack is down." if stack.down() else "No stack was up.")
+    return 0
+
+
+@click.command("status", short_help="Show the starter that is up.")
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
+def status_command(as_json: bool) -> int:
+    """Show the stack that is up, its instances, and what the API says. Exits 1 when none is up."""
+    import msgspec
+
+    from capsize.platforms.local import stack
+
+    found = stack.status()
+    if found is None:
+        click.echo("null" if as_json else "No stack is up. Start one with: capsize up")
+        return FAILED
+    health, tasks = _look(found.state, "/health"), _look(found.state, "/tasks/stats")
+    if as_json:
+        document = msgspec.to_builtins(found) | {"health": health, "tasks": tasks}
+        click.echo(json.dumps(document, indent=2))
+        return 0
+    _addresses(found.state)
+    for instance in found.instances:
+        where = f"port {instance.port}" if instance.port else ""
+        state = "ready" if instance.ready else "not ready"
+        click.echo(f"  {instance.name:<12}{state:<11}pid {instance.pid or '-':<9}{where}".rstrip())
+    click.echo(f"Health: {_short(health)}")
+    click.echo(f"Tasks:  {_short(tasks)}")
+    return 0
+
+
+@click.command("strike", short_help="Break a part of the starter that is up.")
+@click.argument("action", type=click.Choice(("restart", "kill", "stop", "start", "pause")))
+@click.option(
+    "--service",
+    required=True,
+    help="api (or server), worker, postgres: all its instances; or one instance, as in worker-1.",
+)
+@click.option("--delay", type=Finite(), help="Seconds to keep it down or frozen; then it is brought back.")
+def strike_command(action: str, service: str, delay: float | None) -> int:
+    """Break or mend a part of the stack that is up.
+
+    restart kills it and starts it after --delay (0 by default). kill ends its process; it is restarted
+    at once by its supervisor. stop and pause last until start, or for --delay seconds. Ctrl-C mends at once.
+    """
+    from capsize.core.errors import UsageError
+    from capsize.platforms.local import stack
+
+    if delay is not None and delay < 0:
+        raise UsageError(f"--delay is {delay:g}; it can't be negative")
+    if delay is not None and action in ("kill", "start"):
+        raise UsageError(f"--delay has no meaning for {action}; use it with restart, stop or pause")
+    found = stack.status()
+    if found is None:
+        raise UsageError("no stack is up; start one with: capsize up")
+    victims = _victims(service, [(instance.name, instance.service) for instance in found.instances])
+    with _ending_on_signals():
+        _carry_out(action, victims, delay)
+    return 0
+
+
+def _victims(service: str, instances: Sequence[tuple[str, str]]) -> list[str]:
+    from capsize.core.errors import UsageError
+    from capsize.core.registry import unknown
+
+    wanted = OTHER_NAMES.get(service, service)
+    victims = [name for name, of in instances if wanted in (name, of)]
+    if not victims:
+        known = {text for pair in instances for text in pair}
+        raise UsageError(unknown("service or instance", service, known))
+    return victims
+
+
+def _carry_out(action: str, victims: Sequence[str], delay: float | None) -> None:
+    """Do it, hold it, and mend what is to be mended also when interrupted."""
+    if action == "start":
+        _each("start", victims)
+        return
+    held = delay if delay is not None else 0.0 if action == "restart" else None
+    try:
+        for step in {"restart": ("kill", "stop"), "kill": ("kill",)}.get(action, (action,)):
+            _each(step, victims)
+        if held:
+            time.sleep(held)
+    except BaseException:
+        if action != "kill":
+            _each("start", victims)
+        raise
+    if held is not None:
+        _each("start", victims)
+
+
+def _each(verb: str, victims: Sequence[str]) -> None:
+    from capsize.platforms.local import stack
+
+    for victim in victims:
+        if verb == "start":
+            # A frozen instance counts as up: it has to go on before it can be seen to be.
+            stack.ask("resume", victim)
+        stack.ask(verb, victim)
+        click.echo(f"{time.strftime('%H:%M:%S')}  {verb} {victim}: done")
+
+
+def _stay(state: StackState) -> None:
+    """Wait until the stack goes away or a signal comes; then take it down."""
+    from capsize.platforms.local import stack
+
+    click.echo("Ctrl-C stops everything.")
+    try:
+        while stack.read_state(stack.state_folder()) is not None:
+            time.sleep(WATCH_EVERY_S)
+        click.echo("The stack was taken down.")
+    finally:
+        stack.down()
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP unwind like Ctrl-C does, so that what was begun is ended in order."""
+
+    def unwind(number: int, _: FrameType | None) -> NoReturn:
+        raise SystemExit(SIGNALLED + number)
+
+    before = {number: signal.signal(number, unwind) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _listens_on(state: StackState, port: int) -> bool:
+    return state.api_url is not None and state.api_url.endswith(f":{port}")
+
+
+def _addresses(state: StackState) -> None:
+    click.echo(f"API:      {state.api_url}")
+    click.echo(f"Docs:     {state.api_url}/docs")
+    click.echo(f"Database: {state.database_url}")
+    click.echo(f"Logs:     {state.logs}")
+
+
+def _tell(line: str) -> None:
+    click.echo(f"  {line}")
+
+
+def _look(state: StackState, path: str) -> Any:
+    """Return what the API answers to a GET, or a text that says why it does not."""
+    try:
+        with urllib.request.urlopen(f"{state.api_url}{path}", timeout=LOOK_LIMIT_S) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return f"HTTP {error.code}"
+    except (OSError, ValueError) as error:
+        return f"no answer: {error}"
+
+
+def _short(answer: Any) -> str:
+    if isinstance(answer, dict):
+        return ", ".join(f"{name} {value}" for name, value in answer.items() if not isinstance(value, dict))
+    return str(answer)

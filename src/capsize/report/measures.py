@@ -1,0 +1,83 @@
+"""The few figures that every report leads with, picked from the checkers' measures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capsize.core.verdict import Judgement, ScenarioResult
+from capsize.report.wording import count, percent, seconds
+
+
+def headline(result: ScenarioResult) -> str:
+    """Return what stands in brackets behind a scenario's verdict.
+
+    Completion and retries where the scenario works through tasks, otherwise the API success rate and the
+    longest recovery; the reason where there is no judgement.
+    """
+    if result.judgement is None:
+        return result.reason
+    judgement = result.judgement
+    parts = []
+    completion = _number(judgement, "completion", "completion_ratio")
+    retries = _number(judgement, "retries", "retries")
+    if completion is not None:
+        parts.append(percent(completion))
+        if retries is not None:
+            parts.append(count(int(retries), "retry", "retries"))
+        return ", ".join(parts)
+    success = _number(judgement, "availability", "api_success_ratio")
+    recovery = _number(judgement, "recovery", "recovery_max_s")
+    if success is not None:
+        parts.append(f"{percent(success)} API success")
+    if recovery is not None:
+        parts.append(f"recovery {seconds(recovery)} at most")
+    return ", ".join(parts)
+
+
+def key_figures(judgement: Judgement) -> tuple[tuple[str, str], ...]:
+    """Return the figures that matter most as name and text, only those that were measured."""
+    rows = (
+        ("Tasks completed", _tasks(judgement)),
+        ("Recovery", _recovery(judgement)),
+        ("API success", _success(judgement)),
+        ("Retries", _plain(judgement, "retries", "retries")),
+        ("Delivered again", _plain(judgement, "redelivery", "redelivered")),
+    )
+    return tuple((name, text) for name, text in rows if text)
+
+
+def _tasks(judgement: Judgement) -> str:
+    ratio = _number(judgement, "completion", "completion_ratio")
+    return "" if ratio is None else percent(ratio)
+
+
+def _recovery(judgement: Judgement) -> str:
+    median = _number(judgement, "recovery", "recovery_p50_s")
+    longest = _number(judgement, "recovery", "recovery_max_s")
+    parts = []
+    if median is not None:
+        parts.append(f"p50 {seconds(median)}")
+    if longest is not None:
+        parts.append(f"max {seconds(longest)}")
+    return ", ".join(parts)
+
+
+def _success(judgement: Judgement) -> str:
+    ratio = _number(judgement, "availability", "api_success_ratio")
+    if ratio is None:
+        return ""
+    low = _number(judgement, "availability", "api_success_low")
+    high = _number(judgement, "availability", "api_success_high")
+    between = f" (95% interval {percent(low)} to {percent(high)})" if None not in (low, high) else ""
+    return percent(ratio) + between
+
+
+def _plain(judgement: Judgement, checker: str, name: str) -> str:
+    value = _number(judgement, checker, name)
+    return "" if value is None else f"{value:g}"
+
+
+def _number(judgement: Judgement, checker: str, name: str) -> Any:
+    """Return a measure when it is a number; None stands for not measured."""
+    value = judgement.measure(checker, name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
