@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.engines import need_postgres
-from support.tiny import POSTGRES, Recorder, api, job, worker
 
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import InjectionError, Missed, UsageError
 from capsize.core.protocols import Instance, Killable, Pausable, Queryable, Scalable, Startable
 from capsize.platforms.local import LocalPlatform
 from capsize.platforms.memory import MemoryPlatform
+from support.engines import need_postgres
+from support.tiny import POSTGRES, Recorder, api, job, worker
+from support.waiting import until
 
 SERVICES = (POSTGRES, job(), api(), worker())
-LIMIT_S = 30.0
 
 
 @dataclass
@@ -35,9 +35,7 @@ class Stack:
 
     async def ready(self, name: str) -> Instance:
         """Wait until an instance is ready."""
-        async with asyncio.timeout(LIMIT_S):
-            while not self.one(name).ready:
-                await asyncio.sleep(0.01)
+        await until(lambda: self.one(name).ready)
         return self.one(name)
 
 

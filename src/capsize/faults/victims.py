@@ -19,11 +19,11 @@ async def hit(platform: Platform, victims: Sequence[str], blow: Callable[[str], 
 
     Raises Missed when no victim was there to be hit, and InjectionError when a blow did not work.
     """
-    before = present(platform, victims)
+    before = [instance for instance in present(platform, victims) if instance.pid is not None]
     hits = await hit_each([instance.name for instance in before], blow)
     now = {instance.name: instance.pid for instance in platform.instances()}
     for instance in before:
-        if instance.name in hits and instance.pid is not None and now.get(instance.name) == instance.pid:
+        if instance.name in hits and now.get(instance.name) == instance.pid:
             raise InjectionError(f"{instance.name} is still the process {instance.pid}")
 
 
@@ -41,7 +41,7 @@ async def hit_each(names: Sequence[str], blow: Callable[[str], Awaitable[None]])
         elif isinstance(result, CapsizeError):
             raise InjectionError(str(result)) from result
     if len(misses) == len(results):
-        raise Missed("; ".join(misses) or "none of the victims is there any more")
+        raise Missed("; ".join(misses) or "none of the victims was running")
     return {name for name, result in zip(names, results, strict=True) if result is None}
 
 
