@@ -141,7 +141,7 @@ class Queue:
         Raises:
             TaskNotFound, TaskConflict: it has another status.
         """
-        return await self._change(SQL.retry, task_id, user_id, "retried", ["failed", "cancelled"])
+        return await self._again(task_id, user_id, "retried", ["failed", "cancelled"])
 
     async def requeue(self, task_id: UUID, *, user_id: UUID | None = None) -> Task:
         """Take a task out of the dead-letter queue and make it pending again.
@@ -149,7 +149,7 @@ class Queue:
         Raises:
             TaskNotFound, TaskConflict: it is not in the dead-letter queue.
         """
-        return await self._change(SQL.retry, task_id, user_id, "requeued", ["failed"])
+        return await self._again(task_id, user_id, "requeued", ["failed"])
 
     async def delete(self, task_id: UUID, *, user_id: UUID | None = None) -> None:
         """Delete a task that is over.
@@ -178,6 +178,9 @@ class Queue:
     async def breakers(self) -> list[BreakerView]:
         """The circuits of all types that ever failed; a type that is not listed is closed."""
         return [BreakerView(**row) for row in await self._db.fetch(SQL.breakers)]
+
+    async def _again(self, task_id: UUID, user_id: UUID | None, wanted: str, statuses: list[Status]) -> Task:
+        return await self._change(SQL.retry, task_id, user_id, wanted, statuses)
 
     async def _change(self, sql: str, task_id: UUID, user_id: UUID | None, wanted: str, *more: Any) -> Task:
         row = await self._db.fetchrow(sql, task_id, user_id, *more)

@@ -84,8 +84,12 @@ class Postgres:
         """SIGKILL to all of it at once, as in a power cut."""
         assert self.process is not None
         self.signal(signal.SIGSTOP)
+        pids = self._pids()
         self.signal(signal.SIGKILL)
         self.process.wait()
+        # A child that is still dying holds the shared memory, and the next start would refuse.
+        while any(Path(f"/proc/{pid}").exists() for pid in pids):
+            time.sleep(0.005)
 
     def stop(self) -> None:
         """End an immediate way and remove the data."""
