@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from capsize.core.verdict import Judgement, ScenarioResult
@@ -78,6 +79,8 @@ def _plain(judgement: Judgement, checker: str, name: str) -> str:
 
 
 def _number(judgement: Judgement, checker: str, name: str) -> Any:
-    """Return a measure when it is a number; None stands for not measured."""
+    """Return a measure when it is a number; None stands for not measured, and for infinity and NaN."""
     value = judgement.measure(checker, name)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None

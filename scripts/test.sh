@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Runs every check of the project: style, types, import rules, tests. Arguments go to pytest.
+#
+#   ./scripts/test.sh                      everything but the slow tests
+#   ./scripts/test.sh tests/unit -k level  these tests only, after the checks
+#   ./scripts/test.sh -m slow              the slow ones
+set -euo pipefail
+
+# shellcheck source=lib/venv.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/venv.sh"
+ensure_venv starter,test
+cd "$ROOT"
+
+step() {
+    echo "== $*"
+    "$VENV/bin/$@"
+}
+
+step ruff check .
+step ruff format --check .
+step mypy
+step lint-imports --no-cache --no-logo
+# The last -m wins, so that a caller may ask for the slow ones.
+step pytest -m "not slow" --ignore=tests/quality "$@"
