@@ -24,7 +24,12 @@ def build(services: Services | None = None) -> FastAPI:
         await services.close()
 
     app = FastAPI(
-        title="capsize-starter", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None
+        title="capsize-starter",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.services = services
     # The routes themselves and not `include_router`, which wraps each router in a matcher of its own: slower, and

@@ -33,17 +33,16 @@ class DatabaseHealth(msgspec.Struct, frozen=True, kw_only=True):
     pool_idle: int
 
 
-class Connected(msgspec.Struct, frozen=True):
-    """A process of the service that has connections to the database now."""
+class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker that is connected to the database or holds tasks.
 
-    name: str
-    connections: int
-
-
-class WorkerHealth(msgspec.Struct, frozen=True):
-    """A worker that holds tasks now; a negative `lease_left_s` means that nobody has taken them over yet."""
+    `seen_s` is how long ago it last said something to the database, null when it is not connected; it speaks
+    every few seconds at least. A negative `lease_left_s` means that its tasks are free to be taken over.
+    """
 
     id: str
+    connections: int
+    seen_s: float | None
     running: int
     lease_left_s: float | None
 
@@ -62,7 +61,6 @@ class Detailed(msgspec.Struct, frozen=True, kw_only=True):
     uptime_s: float
     database: DatabaseHealth
     queue: QueueHealth | None = None
-    connected: list[Connected] | None = None
     workers: list[WorkerHealth] | None = None
     circuit_breakers: list[BreakerView] | None = None
 
@@ -104,7 +102,6 @@ async def detailed(services: Services) -> Detailed:
             await connection.fetchval("SELECT 1")
             latency_s = round(time.perf_counter() - began, 6)
             oldest = await connection.fetchval(SQL.oldest_due_s)
-            connected = [Connected(**row) for row in await connection.fetch(SQL.sessions)]
             workers = [WorkerHealth(**row) for row in await connection.fetch(SQL.workers)]
         stats = await services.queue.stats(timeout_s=limit_s / 2)
         breakers = await services.queue.breakers()
@@ -115,7 +112,6 @@ async def detailed(services: Services) -> Detailed:
         uptime_s=uptime_s,
         database=_database(services, latency_s),
         queue=QueueHealth(tasks=stats, oldest_due_s=oldest),
-        connected=connected,
         workers=workers,
         circuit_breakers=breakers,
     )

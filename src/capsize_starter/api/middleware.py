@@ -16,7 +16,7 @@ from capsize_starter.log import EventLog
 
 log = EventLog("starter.api")
 
-UNMATCHED = "unmatched"
+UNMATCHED = "other"
 NO_ANSWER = 499
 """The status counted for a request whose client was gone before there was an answer."""
 

@@ -47,12 +47,22 @@ def _builder(app: FastAPI) -> Callable[[], dict[str, Any]]:
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas |= _struct_schemas() | {"Problem": PROBLEM}
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
+            _drop_framework_errors(document)
             app.openapi_schema = document
         return app.openapi_schema
 
     return build
+
+
+def _drop_framework_errors(document: dict[str, Any]) -> None:
+    """Take out the framework's own 422, which this API never answers with."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if "HTTPValidationError" in str(content):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
 
 
 def _struct_schemas() -> dict[str, Any]:

@@ -84,9 +84,9 @@ class Passwords:
         # hangs up must not make room for another hash while its own is still running.
         self._inflight += 1
         loop = asyncio.get_running_loop()
-        wrapped = asyncio.wrap_future(future)
+        # Before the result is handed over, so that whoever has it finds the place free.
         future.add_done_callback(lambda _: _call_soon(loop, self._done))
-        return await wrapped
+        return await asyncio.wrap_future(future)
 
     def _done(self) -> None:
         self._inflight -= 1

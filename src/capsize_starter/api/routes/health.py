@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from capsize_starter.api import health, metrics
-from capsize_starter.api.answers import answer, documented
+from capsize_starter.api.answers import Documented, answer, documented
 from capsize_starter.api.exposition import exposition
 from capsize_starter.api.problems import Kind, Problem
 from capsize_starter.api.services import ServicesDep
@@ -14,12 +14,16 @@ router = APIRouter(tags=["health"])
 NO_STORE = {"Cache-Control": "no-store"}
 
 
+def _documented(schema: str) -> Documented:
+    return documented(200, "All is well", schema) | documented(503, "Something is missing; says what", schema)
+
+
 def _by_status(body: health.Health | health.Detailed) -> Response:
     good = body.status == "ok"
     return answer(body, 200 if good else 503, NO_STORE if good else NO_STORE | {"Retry-After": "1"})
 
 
-@router.get("/health", responses=documented(200, "The database answers", "Health", Kind.NOT_READY))
+@router.get("/health", responses=_documented("Health"))
 async def get_health(services: ServicesDep) -> Response:
     """Whether the service works: 200, or 503 while the database can't be reached."""
     return _by_status(await health.ping(services))
@@ -31,13 +35,13 @@ async def live() -> Response:
     return answer(health.OK, headers=NO_STORE)
 
 
-@router.get("/health/ready", responses=documented(200, "Ready for requests", "Health", Kind.NOT_READY))
+@router.get("/health/ready", responses=_documented("Health"))
 async def ready(services: ServicesDep) -> Response:
     """Whether requests can be served: the database answers and is migrated."""
     return _by_status(await health.readiness(services))
 
 
-@router.get("/health/detailed", responses=documented(200, "All is well", "Detailed", Kind.NOT_READY))
+@router.get("/health/detailed", responses=_documented("Detailed"))
 async def detailed(services: ServicesDep) -> Response:
     """Database latency, pool, queue depth, workers and circuits as they are now."""
     return _by_status(await health.detailed(services))
