@@ -86,7 +86,7 @@ def _usage(error: click.UsageError) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return USAGE
-    complain(error.format_message(), where=where, hint=f"Try: {where} --help")
+    complain(" ".join(error.format_message().split()), where=where, hint=f"Try: {where} --help")
     return USAGE
 
 

@@ -1,0 +1,40 @@
+"""`capsize list`: the catalogue comes from the code, in three forms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capsize.core.levels import LEVELS
+from capsize.faults import FAULTS
+from capsize.scenarios import SCENARIOS
+
+DOCS = Path(__file__).parents[3] / "docs"
+KEYS = {"scenarios": list(SCENARIOS), "levels": [str(number) for number in LEVELS], "faults": list(FAULTS)}
+
+
+@pytest.mark.parametrize("what", KEYS)
+def test_every_entry_is_listed(capsize: Callable[..., Any], what: str) -> None:
+    """Each scenario, level and fault of the code has its line, within 80 columns."""
+    ran = capsize("list", what)
+    assert ran.code == 0
+    firsts = [line.split()[0] for line in ran.out.splitlines() if line and not line.startswith(" ")]
+    assert [first for first in firsts if first in KEYS[what]] == KEYS[what]
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("what", KEYS)
+def test_json_holds_the_same_entries(capsize: Callable[..., Any], what: str) -> None:
+    """A script reads the catalogue from stdout, and nothing else is there."""
+    entries = json.loads(capsize("list", what, "--json").out)
+    assert [str(entry.get("number", entry["name"])) for entry in entries] == KEYS[what]
+
+
+@pytest.mark.parametrize("what", KEYS)
+def test_the_pages_in_docs_are_what_the_code_says(capsize: Callable[..., Any], what: str) -> None:
+    """docs/ holds the generated page, byte for byte. To renew: capsize list WHAT --markdown > docs/WHAT.md."""
+    assert (DOCS / f"{what}.md").read_text() == capsize("list", what, "--markdown").out
