@@ -20,7 +20,7 @@ import pytest
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import StartError
 from capsize.core.protocols import Ready, Service
-from capsize.platforms.local import LocalPlatform
+from capsize.platforms.local import LocalPlatform, pgbin
 from capsize.platforms.local.inventory import belonging
 from capsize.platforms.local.keeper import RestartPolicy
 from capsize.platforms.local.place import stale_places
@@ -129,6 +129,20 @@ async def test_postgres_starts_when_its_old_number_belongs_to_another(
     await platform.start("postgres-1")
     assert await platform.query("select 1 as one") == [{"one": 1}]
     assert record.codes("postgres-1") == [-signal.SIGKILL]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+async def test_postgres_runs_from_a_copy_where_its_user_can_not_go(
+    platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virtual environment in a closed folder, as under /root, does not keep root from having a PostgreSQL."""
+    need_postgres()
+    monkeypatch.setattr(pgbin, "enterable", lambda folder: "pginstall" not in str(folder))
+    await platform.up((POSTGRES,))
+    program = Path(psutil.Process(pid_of(platform, "postgres-1")).exe())
+    assert platform.place is not None
+    assert program.is_relative_to(platform.place)
+    assert await platform.query("select 1 as one") == [{"one": 1}]
 
 
 # ---------------------------------------------------------------- restarts
@@ -299,7 +313,7 @@ sys.path.insert(0, {support!r})
 from pathlib import Path
 from support.tiny import POSTGRES, api, worker, Recorder
 from capsize.core.clock import MonotonicClock
-from capsize.platforms.local import LocalPlatform
+from capsize.platforms.local import LocalPlatform, pgbin
 
 async def main():
     platform = LocalPlatform(Path(sys.argv[1]), Recorder(), MonotonicClock(), {{}})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from capsize.platforms.local import pgbin, ports
 from capsize.platforms.local.fields import fill
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.plan import Plan
-from support.engines import need_postgres
 from support.tiny import POSTGRES, api, worker
 
 
@@ -80,18 +78,6 @@ def test_two_services_of_one_name_are_refused() -> None:
     """Instances are known by name alone."""
     with pytest.raises(StartError, match="same name"):
         Plan.of((worker(), worker()), {})
-
-
-def test_binaries_that_another_user_can_not_reach_are_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A virtual environment under a closed folder does not keep root from having a PostgreSQL."""
-    need_postgres()
-    monkeypatch.setattr(pgbin, "enterable", lambda folder: False)
-    found = pgbin.programs(tmp_path, pwd.getpwnam("nobody"))
-    assert found.is_relative_to(tmp_path)
-    assert os.access(found / "postgres", os.X_OK)
-    assert (found.parent / "share").is_dir()
 
 
 def test_a_closed_folder_is_not_enterable(tmp_path: Path) -> None:

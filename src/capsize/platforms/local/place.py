@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -20,10 +21,14 @@ MARK = "owner.json"
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """The process that made a folder. The time of its creation tells it from a later one of that number."""
+    """The process that made a folder. The time of its creation tells it from a later one of that number.
+
+    ``space`` names the machine or container in which the number counts.
+    """
 
     pid: int
     created: float
+    space: str
 
 
 def make_place() -> Path:
@@ -31,7 +36,7 @@ def make_place() -> Path:
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_parent()))
     path.chmod(0o711 if os.geteuid() == 0 else 0o700)
     process = psutil.Process()
-    (path / MARK).write_bytes(msgspec.json.encode(Owner(process.pid, process.create_time())))
+    (path / MARK).write_bytes(msgspec.json.encode(Owner(process.pid, process.create_time(), _space())))
     return path
 
 
@@ -44,7 +49,10 @@ def remove_place(path: Path) -> None:
 
 
 def stale_places() -> list[Path]:
-    """Return the folders of this user whose owner is dead."""
+    """Return the folders of this user whose owner is dead.
+
+    Those of another container are left alone: from here nobody can tell whether their owner lives.
+    """
     found = []
     for path in sorted(_parent().glob(f"{PREFIX}*/{MARK}")):
         try:
@@ -52,7 +60,7 @@ def stale_places() -> list[Path]:
             ours = path.stat().st_uid == os.geteuid()
         except (OSError, msgspec.DecodeError):
             continue
-        if ours and not _lives(owner):
+        if ours and owner.space == _space() and not _lives(owner):
             found.append(path.parent)
     return found
 
@@ -62,6 +70,14 @@ def _lives(owner: Owner) -> bool:
         return abs(psutil.Process(owner.pid).create_time() - owner.created) < 1.0
     except psutil.NoSuchProcess:
         return False
+
+
+def _space() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{os.readlink('/proc/self/ns/pid')} {boot}"
+    except OSError:
+        return platform.node()
 
 
 def _parent() -> Path:
