@@ -1,0 +1,98 @@
+"""What is claimed about a history, one claim per file; all of it pure."""
+
+from __future__ import annotations
+
+from capsize.checkers.availability import Availability
+from capsize.checkers.bounded_answers import BoundedAnswers
+from capsize.checkers.completion import Completion
+from capsize.checkers.duplicate import Duplicate
+from capsize.checkers.ended import Ended
+from capsize.checkers.endpoints import Endpoints
+from capsize.checkers.instrument import Instrument
+from capsize.checkers.landed import Landed
+from capsize.checkers.late import Late
+from capsize.checkers.lost import Lost
+from capsize.checkers.misreported import Misreported
+from capsize.checkers.overlap import Overlap
+from capsize.checkers.recovery import Recovered
+from capsize.checkers.restarted import Restarted
+from capsize.checkers.resurrected import Resurrected
+from capsize.checkers.retries import Retries
+from capsize.checkers.spread import Spread
+from capsize.checkers.steady import Steady
+from capsize.checkers.stuck import Stuck
+from capsize.checkers.truthful_health import TruthfulHealth
+from capsize.checkers.unaccounted import Unaccounted
+from capsize.core.experiment import Experiment, Spec
+from capsize.core.history import History
+from capsize.core.protocols import Checker
+from capsize.core.registry import make
+from capsize.core.verdict import Judgement, Result, Verdict, worst
+
+CHECKERS: dict[str, type[Checker]] = {
+    "ended": Ended,
+    "steady": Steady,
+    "instrument": Instrument,
+    "landed": Landed,
+    "lost": Lost,
+    "duplicate": Duplicate,
+    "overlap": Overlap,
+    "stuck": Stuck,
+    "misreported": Misreported,
+    "resurrected": Resurrected,
+    "late": Late,
+    "unaccounted": Unaccounted,
+    "completion": Completion,
+    "retries": Retries,
+    "spread": Spread,
+    "restarted": Restarted,
+    "recovery": Recovered,
+    "availability": Availability,
+    "truthful_health": TruthfulHealth,
+    "bounded_answers": BoundedAnswers,
+    "endpoints": Endpoints,
+}
+"""Every checker by the name that an experiment calls it."""
+
+ANOMALIES = (
+    "lost",
+    "duplicate",
+    "overlap",
+    "stuck",
+    "misreported",
+    "resurrected",
+    "late",
+    "unaccounted",
+)
+"""The checkers of the design's anomaly table."""
+
+
+def judge(experiment: Experiment, history: History) -> Judgement:
+    """Judge a history by every claim of its experiment; the worst verdict wins.
+
+    ``ended`` is judged in any case: no run that was cut off may pass. Raises UsageError for a claim that does
+    not exist.
+    """
+    specs = experiment.checkers
+    if all(spec.name != Ended.name for spec in specs):
+        specs = (Spec(name=Ended.name), *specs)
+    results = tuple(_judged(make(CHECKERS, spec, "checker"), history) for spec in specs)
+    return Judgement(
+        scenario=experiment.scenario,
+        level=experiment.level.number,
+        seed=experiment.seed,
+        verdict=worst(result.verdict for result in results),
+        results=results,
+    )
+
+
+def _judged(checker: Checker, history: History) -> Result:
+    """Judge one claim; what the checker raises leaves it open, and is said."""
+    try:
+        return checker.check(history)
+    except Exception as error:
+        summary = f"the checker broke: {type(error).__name__}: {error}"
+        return Result(checker=checker.name, verdict=Verdict.UNKNOWN, summary=summary)
+
+
+__all__ = ["ANOMALIES", "CHECKERS", "judge"]

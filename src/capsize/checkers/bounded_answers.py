@@ -1,0 +1,75 @@
+"""bounded_answers: while the database is away the API says so clearly and soon."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from capsize.checkers.answers import api_calls, held_back
+from capsize.checkers.figures import counted, quantile, seconds, verdict_of
+from capsize.checkers.outages import outages
+from capsize.checkers.spans import touches
+from capsize.core.events import Op
+from capsize.core.history import History
+from capsize.core.verdict import Finding, Result
+
+
+class BoundedAnswers(msgspec.Struct, frozen=True, kw_only=True):
+    """Every API call sent during an outage of the database was answered within ``limit_s``, and definitely.
+
+    Definite is what was expected, or one of ``statuses``. No answer, a refused or broken connection (the
+    outage took the API with it), an answer that was too late, and any other status fail. An outage lasts
+    from the strike on the database, or its first bad look, until the readiness answers are good again, at
+    most ``outage_max_s`` after the database was back. UNKNOWN when no call was sent during one.
+    """
+
+    name: ClassVar[str] = "bounded_answers"
+
+    limit_s: float = 5.0
+    statuses: tuple[int, ...] = (503,)
+    outage_max_s: float = 5.0
+
+    def check(self, history: History) -> Result:
+        """Look at each call sent during an outage."""
+        away = outages(history, self.outage_max_s)
+        calls = [op for op in api_calls(history) if not held_back(op) and touches(away, op.sent, op.sent)]
+        bad = [(op, why) for op in calls if (why := self._why(op))]
+        findings = [
+            Finding(
+                anomaly="bounded_answers",
+                message=f"{op.call}, sent at {op.sent:.3f} s while the database was away: {why}",
+            )
+            for op, why in bad
+        ]
+        refused = sum(op.status in self.statuses for op in calls)
+        summary = f"{counted(len(calls), 'call')} during outages answered clearly, {refused} of them refused"
+        if findings:
+            summary = (
+                f"{len(findings)} of {counted(len(calls), 'call')} during outages got no clear answer in time"
+            )
+        elif not calls:
+            summary = "no API call was made while the database was away"
+        measures = {"calls": len(calls), "refused": refused, "unclear": len(findings)}
+        if calls:
+            measures["answer_max_s"] = seconds(max(op.t - op.sent for op in calls))  # type: ignore[assignment]
+            measures["answer_p50_s"] = seconds(quantile([op.t - op.sent for op in calls], 0.5))  # type: ignore[assignment]
+        return Result(
+            checker=self.name,
+            verdict=verdict_of(findings, unknown=not calls),
+            summary=summary,
+            measures=measures,
+            findings=tuple(findings),
+        )
+
+    def _why(self, op: Op) -> str | None:
+        """Return what is wrong with an answer, None when it is definite and in time."""
+        took = op.t - op.sent
+        if op.status is None:
+            if op.outcome == "info" and op.error is not None and op.error.startswith("given up"):
+                # The run ended under it, sooner than the limit: it says nothing.
+                return None if took <= self.limit_s else f"no answer within {took:.1f} s"
+            return f"no answer ({op.error or 'nothing came'})"
+        if op.outcome != "ok" and op.status not in self.statuses:
+            return f"answered {op.status}"
+        return f"answered only after {took:.1f} s" if took > self.limit_s else None

@@ -1,0 +1,93 @@
+"""duplicate: work that was done twice."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import ClassVar
+
+import msgspec
+
+from capsize.checkers.figures import counted, verdict_of
+from capsize.checkers.fleet import database_trouble, fleet
+from capsize.checkers.lives import Life, Run, lives
+from capsize.checkers.spans import merged, touches
+from capsize.checkers.stories import tell
+from capsize.core.history import History
+from capsize.core.verdict import Result
+
+COMMIT_S = 1.0
+"""A service that never announces ``recorded`` is taken to commit within this after the finish."""
+
+
+class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
+    """No task finished twice at the witness, save where a fault came between the effect and its record.
+
+    ``finished`` is announced before the commit. A finish that was never recorded, and that was followed by a
+    fault before its record could be made, may be done again: at-least-once delivery, counted as
+    ``redelivered``. The fault must be in the history: a strike on that worker or its exit, or a strike on the
+    database or its absence, which shares a moment with the time from the finish to the next run's start,
+    at most ``lease_s``. A run that had begun before the earlier one finished is never excused so, nor is one
+    whose predecessor was recorded. A requeue by a client between the two finishes makes them two jobs.
+
+    UNKNOWN when the witness heard nothing.
+    """
+
+    name: ClassVar[str] = "duplicate"
+
+    lease_s: float = 5.0
+
+    def check(self, history: History) -> Result:
+        """Look at each pair of finishes of one task that follow each other."""
+        known = lives(history)
+        found: list[tuple[str, str]] = []
+        redelivered = 0
+        records = any(life.recorded is not None for life in known)
+        for life in known:
+            if len(life.runs) < 2:
+                continue
+            done = life.finishes
+            for earlier, later in pairwise(done):
+                if _asked_for(life, earlier, later):
+                    continue
+                if self._excused(history, earlier, later, records):
+                    redelivered += 1
+                else:
+                    found.append((life.task, _message(earlier, later)))
+        finished = sum(life.finished is not None for life in known)
+        return Result(
+            checker=self.name,
+            verdict=verdict_of(found, unknown=not known.heard),
+            summary=_summary(len(found), finished, redelivered, known.heard),
+            measures={"finished": finished, "duplicates": len(found), "redelivered": redelivered},
+            findings=tell(history, "duplicate", found),
+        )
+
+    def _excused(self, history: History, earlier: Run, later: Run, records: bool) -> bool:
+        done = earlier.finished or 0.0
+        if earlier.recorded is not None or later.began < done:
+            return False
+        until = min(later.began, done + (self.lease_s if records else COMMIT_S))
+        faults = merged([*fleet(history).harmed(earlier.worker), *database_trouble(history)])
+        return touches(faults, done, until)
+
+
+def _asked_for(life: Life, earlier: Run, later: Run) -> bool:
+    return any((earlier.finished or 0.0) <= t <= later.began for t in life.resets)
+
+
+def _message(earlier: Run, later: Run) -> str:
+    recorded = "recorded" if earlier.recorded is not None else "not recorded"
+    return (
+        f"task {earlier.task} finished twice: at {earlier.finished:.3f} s in {earlier.worker} "
+        f"(attempt {earlier.attempt}, {recorded}) and at {later.finished:.3f} s in {later.worker} "
+        f"(attempt {later.attempt})"
+    )
+
+
+def _summary(found: int, finished: int, redelivered: int, heard: int) -> str:
+    if not heard:
+        return "the witness heard nothing"
+    if found:
+        return counted(found, "task finished twice", "tasks finished twice")
+    again = f"; {redelivered} done again after a fault before the record" if redelivered else ""
+    return f"none of {counted(finished, 'finished task')} was done twice{again}"
