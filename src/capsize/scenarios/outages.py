@@ -11,7 +11,7 @@ from capsize.scenarios.building import spec
 
 STRIKES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8}
 """How many strikes each level makes; each is followed by one interval of the level to recover in."""
-FIRST_S = 1.0
+FIRST_S = (0.5, 1.5)
 API_RATE = 20.0
 TASK_S = 0.5
 
@@ -22,7 +22,7 @@ def times(level: Level, seed: int, scenario: str, interval: Callable[[float], fl
     ``interval`` may stretch an interval of the level, for strikes that are held longer than it.
     """
     draw = stream(seed, scenario, "times")
-    moments = [level.scaled(FIRST_S)]
+    moments = [round(level.scaled(draw.uniform(*FIRST_S)), 3)]
     for _ in range(STRIKES[level.number]):
         moments.append(round(moments[-1] + interval(draw.uniform(*level.interval_s)), 3))
     return moments
