@@ -14,6 +14,9 @@ API = "api:"
 NOT_SENT = "not sent: "
 """The error of a call that was due and that capsize held back begins so; the client load writes it."""
 CLIENT_LIMIT = "client limit"
+GIVEN_UP = "given up: the load ended"
+FAIR_WAIT_S = 1.0
+"""A call that was given up sooner says nothing of the service."""
 
 
 def held_back(op: Op) -> bool:
@@ -21,17 +24,31 @@ def held_back(op: Op) -> bool:
     return op.error is not None and op.error.startswith((NOT_SENT, CLIENT_LIMIT))
 
 
+def cut_short(op: Op) -> bool:
+    """Return whether capsize gave a call up before the service could be called slow.
+
+    A load that ends takes what is under way with it. A call that had waited for long by then was stalled,
+    and counts.
+    """
+    given_up = op.error is not None and op.error.startswith(GIVEN_UP)
+    return given_up and op.t - op.planned < FAIR_WAIT_S
+
+
 @derived
 def ready(history: History) -> tuple[Op, ...]:
-    """Return the availability probe's looks that were sent, in the order of sending."""
-    looks = (op for op in history.of(Op) if op.call == READY and not held_back(op))
+    """Return the availability probe's looks that were sent and not cut short, in the order of sending."""
+    looks = (op for op in history.of(Op) if op.call == READY and not held_back(op) and not cut_short(op))
     return tuple(sorted(looks, key=lambda op: op.sent))
 
 
 @derived
 def api_calls(history: History) -> tuple[Op, ...]:
-    """Return the calls of the API loads, also those that were held back, in the order of their planned times."""
-    return tuple(sorted((op for op in history.of(Op) if op.call.startswith(API)), key=lambda op: op.planned))
+    """Return the calls of the API loads, also those that were held back, in the order of their planned times.
+
+    Calls that were cut short are left out.
+    """
+    calls = (op for op in history.of(Op) if op.call.startswith(API) and not cut_short(op))
+    return tuple(sorted(calls, key=lambda op: op.planned))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def key_figures(judgement: Judgement) -> tuple[tuple[str, str], ...]:
         ("Recovery", _recovery(judgement)),
         ("API success", _success(judgement)),
         ("Retries", _plain(judgement, "retries", "retries")),
-        ("Delivered again", _plain(judgement, "redelivery", "redelivered")),
+        ("Redelivered", _redelivered(judgement)),
     )
     return tuple((name, text) for name, text in rows if text)
 
@@ -71,6 +71,12 @@ def _success(judgement: Judgement) -> str:
     high = _number(judgement, "availability", "api_success_high")
     between = f" (95% interval {percent(low)} to {percent(high)})" if None not in (low, high) else ""
     return percent(ratio) + between
+
+
+def _redelivered(judgement: Judgement) -> str:
+    """Return the tasks done again because their worker died before it could say so: no defect, but to be known."""
+    number = _number(judgement, "duplicate", "redelivered")
+    return f"{number:g}, their worker died between effect and commit" if number else ""
 
 
 def _plain(judgement: Judgement, checker: str, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from capsize.checkers.answers import cut_short, held_back
 from capsize.core.events import Event, Op, PhaseChanged, Struck, Witnessed
 
 
@@ -49,7 +50,7 @@ class Progress:
     def _operation(self, event: Op) -> None:
         if event.task is not None and event.outcome == "ok":
             self.accepted.add(event.task)
-        if event.call.startswith("api:"):
+        if event.call.startswith("api:") and not (held_back(event) or cut_short(event)):
             self.api_total += 1
             self.api_ok += event.outcome == "ok"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from capsize.core.events import Event, InstanceChanged, Noted, Op, PhaseChanged, RunEnded, Struck
+from capsize.checkers.answers import ready
+from capsize.core.events import Event, InstanceChanged, Noted, PhaseChanged, RunEnded, Struck
 from capsize.core.history import History
 from capsize.report.wording import describe, instance, seconds
 
-READY_CALL = "ready"
 GOOD_IN_A_ROW = 3
 """So many good probe answers in a row end an outage; one lucky answer does not."""
 
@@ -45,7 +45,7 @@ def outages(history: History) -> tuple[Outage, ...]:
     since: float | None = None
     good_from: float | None = None
     good = 0
-    for op in (op for op in history.of(Op) if op.call == READY_CALL):
+    for op in ready(history):
         if op.outcome != "ok":
             since = op.sent if since is None else since
             good, good_from = 0, None
