@@ -10,12 +10,12 @@ from capsize.core.verdict import ScenarioResult
 STRIKE_WORDS = {
     "begin": "about to strike",
     "landed": "landed",
-    "missed": "missed: there was nothing to hit",
+    "missed": "missed",
     "failed": "could not be carried out",
     "healing": "healing",
     "healed": "healed",
     "heal_failed": "COULD NOT BE HEALED",
-    "not_carried_out": "not carried out: the phase was over",
+    "not_carried_out": "not carried out",
 }
 """What each stage of a strike is called."""
 
