@@ -107,6 +107,8 @@ async def detailed(services: Services) -> Detailed:
         breakers = await services.queue.breakers()
     except Unavailable:
         return Detailed(status="unavailable", uptime_s=uptime_s, database=_database(services, None))
+    except asyncpg.UndefinedTableError:  # reached, but not migrated
+        return Detailed(status="unavailable", uptime_s=uptime_s, database=_database(services, latency_s))
     return Detailed(
         status="ok",
         uptime_s=uptime_s,

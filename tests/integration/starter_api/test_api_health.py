@@ -26,6 +26,9 @@ async def test_a_database_without_tables_is_not_ready(
     ready = await anyone("GET", "/health/ready")
     assert (ready.status, ready.body["status"]) == (503, "unavailable")
     assert "migrated" in ready.body["reason"]
+    detailed = await anyone("GET", "/health/detailed")
+    assert (detailed.status, detailed.body["status"]) == (503, "unavailable")
+    assert detailed.body["database"]["reachable"] is True
     (await anyone("GET", "/tasks/stats")).problem(503, "not-ready")
     body = {"email": "a@b.c", "password": "12345678"}
     (await anyone("POST", "/auth/register", body)).problem(503, "not-ready")
