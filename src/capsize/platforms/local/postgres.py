@@ -42,6 +42,8 @@ SETTINGS = {
     # So that we get in when the service has taken all connections; the service is no superuser.
     "superuser_reserved_connections": "10",
     "shared_buffers": "64MB",
+    # The data directory may be in memory.
+    "max_wal_size": "256MB",
     # Nothing here ends the machine, and what a killed process wrote is safe with the kernel: with or without
     # fsync, every acknowledged commit survives every fault that we have. Without it a run does not measure
     # how busy the disk of a build machine is. synchronous_commit and full_page_writes stay on.
