@@ -13,7 +13,6 @@ READY = "ready"
 API = "api:"
 NOT_SENT = "not sent: "
 """The error of a call that was due and that capsize held back begins so; the client load writes it."""
-CLIENT_LIMIT = "client limit"
 GIVEN_UP = "given up: the load ended"
 FAIR_WAIT_S = 1.0
 """A call that was given up sooner says nothing of the service."""
@@ -21,7 +20,7 @@ FAIR_WAIT_S = 1.0
 
 def held_back(op: Op) -> bool:
     """Return whether a call never left capsize, which says nothing about the service."""
-    return op.error is not None and op.error.startswith((NOT_SENT, CLIENT_LIMIT))
+    return op.error is not None and op.error.startswith(NOT_SENT)
 
 
 def cut_short(op: Op) -> bool:
@@ -31,7 +30,7 @@ def cut_short(op: Op) -> bool:
     and counts.
     """
     given_up = op.error is not None and op.error.startswith(GIVEN_UP)
-    return given_up and op.t - op.planned < FAIR_WAIT_S
+    return given_up and op.t - op.sent < FAIR_WAIT_S
 
 
 @derived

@@ -19,7 +19,7 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True):
     """At least ``min`` of the API calls planned in ``phases`` succeeded (all phases if empty).
 
     A call that capsize itself held back says nothing about the service: it is left out and counted, and more
-    than a hundredth of them leaves the claim UNKNOWN. With ``outside_outages`` calls that touch an outage of
+    than a hundredth of them leaves the claim UNKNOWN. One that was cut short when its load ended is left out. With ``outside_outages`` calls that touch an outage of
     the database (struck or seen down, until the readiness answers are good again, at most ``outage_max_s``
     after the healing) are left out: those are for ``bounded_answers`` to judge. If a whole run lies outside
     the phases (a baseline without chaos), all its calls are judged.

@@ -66,9 +66,6 @@ class BoundedAnswers(msgspec.Struct, frozen=True, kw_only=True):
         """Return what is wrong with an answer, None when it is definite and in time."""
         took = op.t - op.sent
         if op.status is None:
-            if op.outcome == "info" and op.error is not None and op.error.startswith("given up"):
-                # The run ended under it, sooner than the limit: it says nothing.
-                return None if took <= self.limit_s else f"no answer within {took:.1f} s"
             return f"no answer ({op.error or 'nothing came'})"
         if op.outcome != "ok" and op.status not in self.statuses:
             return f"answered {op.status}"

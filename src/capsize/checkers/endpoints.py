@@ -16,8 +16,8 @@ from capsize.core.verdict import Finding, Result
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     """Each call of the API was answered as expected at least once, and at least ``min`` of all calls were.
 
-    Names in ``expected`` that were never called fail as well. Calls that capsize held back or gave up when the
-    load ended are left out. UNKNOWN when no call was made.
+    Names in ``expected`` that were never called fail as well. Calls that capsize held back or cut short are
+    left out. UNKNOWN when no call was made.
     """
 
     name: ClassVar[str] = "endpoints"
@@ -29,7 +29,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
         """Group the calls by their names."""
         calls: dict[str, list[Op]] = {name: [] for name in self.expected}
         for op in api_calls(history):
-            if not held_back(op) and not (op.error or "").startswith("given up"):
+            if not held_back(op):
                 calls.setdefault(op.call.removeprefix(API), []).append(op)
         total = sum(len(ops) for ops in calls.values())
         good = sum(op.outcome == "ok" for ops in calls.values() for op in ops)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from capsize.checkers.derived import derived
 from capsize.checkers.spans import Span, merged, shared_s
 from capsize.checkers.strikes import DATABASES, FREEZING, Strike, on, services, strikes
-from capsize.core.events import InstanceChanged, Witnessed
+from capsize.core.events import InstanceChanged, PhaseChanged, Reported, Witnessed
 from capsize.core.history import History
 
 BOOT_S = 0.1
@@ -119,6 +119,19 @@ def _time_deaths(made: Fleet, history: History) -> None:
             blows = [s.begin for s in made.struck.get(instance, ()) if 0 <= one.gone - s.begin <= KILL_S]
             last = words[: bisect_right(words, one.gone)]
             one.died = max([blows[-1], *last[-1:]]) if blows else one.gone
+
+
+@derived
+def horizon(history: History) -> float:
+    """Return until when the service was expected to work: the end of the last phase, before the audit.
+
+    What comes later is the audit, whose answers are written down together at its end, and the taking down,
+    in which workers still finish what they are inside of.
+    """
+    ends = [event.t for event in history.of(PhaseChanged) if event.what == "end"]
+    if ends and len(ends) == len(history.phases):
+        return ends[-1]
+    return min((event.t for event in history.of(Reported)), default=history.end_s)
 
 
 @derived

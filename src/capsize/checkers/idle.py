@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 from capsize.checkers.derived import derived
-from capsize.checkers.fleet import database_trouble, fleet, workers
+from capsize.checkers.fleet import database_trouble, fleet, horizon, workers
 from capsize.checkers.lives import lives
 from capsize.checkers.spans import Span, less, merged
-from capsize.core.events import PhaseChanged, Reported
 from capsize.core.history import History
-
-
-@derived
-def horizon(history: History) -> float:
-    """Return until when the service was expected to work: the audit, else the end of the last phase."""
-    audits = [event.t for event in history.of(Reported)]
-    if audits:
-        return audits[0]
-    ends = [event.t for event in history.of(PhaseChanged) if event.what == "end"]
-    begun = len(history.phases)
-    return ends[-1] if ends and len(ends) == begun else history.end_s
 
 
 @derived

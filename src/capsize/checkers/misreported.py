@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from capsize.checkers.figures import counted, verdict_of
+from capsize.checkers.fleet import horizon
 from capsize.checkers.lives import Life, lives
 from capsize.checkers.stories import tell
 from capsize.core.history import History
@@ -14,7 +15,7 @@ from capsize.core.verdict import Result
 
 
 class Misreported(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service says of a task agrees with what its workers announced.
+    """What the service says of a task in the audit agrees with what its workers had announced until then.
 
     Misreported is a task that is called completed and that the witness never saw finish; one whose result a
     worker announced as recorded and that the service does not call completed; and one that was recorded
@@ -28,7 +29,7 @@ class Misreported(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, history: History) -> Result:
         """Compare the last words with the announcements."""
         known = lives(history)
-        found = [(life.task, why) for life in known if (why := _why(life))]
+        found = [(life.task, why) for life in known if (why := _why(life, horizon(history)))]
         asked = sum(life.reported is not None for life in known)
         summary = f"the service and the witness agree on {counted(asked, 'task')}"
         if found:
@@ -44,14 +45,23 @@ class Misreported(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _why(life: Life) -> str | None:
+def _why(life: Life, audit: float) -> str | None:
+    """Return the contradiction; what was recorded after the audit began may not be in its answers."""
     status, recorded = life.status, life.recorded
-    if status == "completed" and life.finished is None:
-        return f"task {life.task} is called completed, and the witness never saw it finish"
+    if life.reported is not None and status == "completed":
+        if life.finished is None:
+            return f"task {life.task} is called completed, and the witness never saw it finish"
+        if life.finished > life.reported.t:
+            return f"task {life.task} was called completed at {life.reported.t:.3f} s, before it was finished"
     early = next((run for run in life.runs if _recorded_early(run.recorded, run.finished)), None)
     if early is not None:
         return f"task {life.task} was recorded at {early.recorded:.3f} s, before its effect was done"
-    if recorded is None or status in (None, "completed") or _reopened(life, recorded, status):
+    if (
+        recorded is None
+        or recorded > audit
+        or status in (None, "completed")
+        or _reopened(life, recorded, status)
+    ):
         return None
     return f"task {life.task} was recorded as done at {recorded:.3f} s, and the service calls it {status}"
 

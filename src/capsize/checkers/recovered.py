@@ -35,7 +35,8 @@ class Recovery:
 def recoveries(history: History, service: str, in_row: int, onset_s: float) -> tuple[Recovery, ...]:
     """Return the aftermath of each strike that landed on a service.
 
-    For workers it is the time until every victim was ready again; for everything else until the availability
+    For workers it is the time from the first victim's death until every one was ready again, and only a strike
+    on one of the same overtakes it; for everything else it is the time from the blow until the availability
     probe was answered well ``in_row`` times in a row. A dip counts as the strike's own when it begins up to
     ``onset_s`` after the strike landed, or was healed if it was held.
     """
@@ -47,6 +48,11 @@ def recoveries(history: History, service: str, in_row: int, onset_s: float) -> t
         since = strike.healing if strike.held and strike.healing is not None else strike.begin
         if is_worker:
             seen, until = _instances(history, strike), fleet(history).end_s
+            # A worker that is asked to stop may take its time: what counts is from when it was away.
+            since = max(since, seen.down or since)
+            after = next(
+                (one for one in struck[number + 1 :] if set(one.victims) & set(strike.victims)), None
+            )
         else:
             looks = ready(history)
             dips_until = max(since, strike.landed or since) + onset_s

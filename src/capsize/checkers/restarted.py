@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from capsize.checkers.figures import counted, quantile, seconds
-from capsize.checkers.fleet import Fleet, Incarnation, fleet
-from capsize.checkers.idle import horizon
+from capsize.checkers.fleet import Fleet, Incarnation, fleet, horizon
 from capsize.checkers.strikes import services
 from capsize.core.events import InstanceChanged
 from capsize.core.history import History
