@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capsize.cli.options import json_option
+from capsize.cli.options import json_option, program
 
 if TYPE_CHECKING:
     from capsize.core.experiment import Experiment
@@ -98,4 +98,4 @@ def report_of(
         time_scale=experiment.level.time_scale,
         judgement=judgement,
     )
-    return assemble(result, experiment, history)
+    return assemble(result, experiment, history, program=program())

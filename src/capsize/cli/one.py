@@ -11,6 +11,7 @@ from pathlib import Path
 from capsize.cli.display import Display
 from capsize.cli.exits import write_trace
 from capsize.cli.interrupts import Interrupts
+from capsize.cli.options import program
 from capsize.core.errors import CapsizeError, HealError, HistoryError, NotSupported, UsageError
 from capsize.core.experiment import Experiment
 from capsize.core.history import History
@@ -135,7 +136,7 @@ class One:
             time_scale=self.experiment.level.time_scale,
             judgement=judgement,
         )
-        report = assemble(result, self.experiment, history)
+        report = assemble(result, self.experiment, history, program=program())
         if not ending.skipped:
             write_run(report, directory.path)
         return report

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import secrets
+import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +123,18 @@ port_option = click.option(
     default=0,
     help="The API's port; 0, the default, takes a free one.",
 )
+
+
+def program() -> str:
+    """Return how the person can call capsize again: by its name, or by its path when it is not on PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "capsize" or not called.is_file():
+        return "capsize"
+    found = shutil.which("capsize")
+    if found and os.path.samefile(found, called):
+        return "capsize"
+    near = os.path.relpath(called)
+    return str(called.absolute()) if near.startswith(os.pardir) else near
 
 
 def draw_seed() -> int:

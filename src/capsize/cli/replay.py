@@ -15,6 +15,7 @@ from capsize.cli.options import (
     options,
     output_option,
     port_option,
+    program,
     verbose_option,
     writable,
 )
@@ -46,7 +47,7 @@ def replay_command(run: Path, output: Path, **given: Any) -> int:
             keep=given["keep"],
             verbose=given["verbose"],
             as_json=given["as_json"],
-            command=f"capsize replay {run}",
+            command=f"{program()} replay {run}",
         )
     )
 

@@ -20,6 +20,7 @@ from capsize.cli.options import (
     options,
     output_option,
     port_option,
+    program,
     verbose_option,
     writable,
 )
@@ -125,7 +126,7 @@ def _overrides(given: dict[str, Any]) -> dict[str, Any]:
 
 def command_line(scenarios: tuple[str, ...], difficulty: int, seed: int, given: dict[str, Any]) -> str:
     """Return the command that makes the same plans again, with every flag that shapes them."""
-    words = ["capsize", "run"]
+    words = [program(), "run"]
     if scenarios:
         words += ["--scenarios", ",".join(name.strip() for text in scenarios for name in text.split(","))]
     words += ["--difficulty", str(difficulty), "--seed", str(seed)]

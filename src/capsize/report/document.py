@@ -42,7 +42,7 @@ def _run(report: RunReport) -> dict[str, Any]:
     document: dict[str, Any] = _result(report.result)
     document |= {
         name: msgspec.to_builtins(getattr(report, name))
-        for name in ("purpose", "level_name", "platform", "system", "ended", "ended_detail")
+        for name in ("purpose", "level_name", "platform", "system", "replay", "ended", "ended_detail")
     }
     document |= {
         "so_far": msgspec.to_builtins(report.so_far),

@@ -8,7 +8,6 @@ from capsize.core.verdict import Judgement, Verdict
 from capsize.report.findings import Group, grouped
 from capsize.report.measures import headline, key_figures
 from capsize.report.model import RunReport, Summary
-from capsize.report.terminal import replay_command
 from capsize.report.wording import percent, status
 
 
@@ -76,8 +75,8 @@ def _run(report: RunReport, *, depth: int) -> Iterator[str]:
     if result.judgement is not None:
         yield from _judgement(result.judgement, mark)
     yield from _timeline(report, mark)
-    if result.run_dir:
-        yield from ("", "```bash", replay_command(result), "```")
+    if report.replay:
+        yield from ("", "```bash", report.replay, "```")
 
 
 def _judgement(judgement: Judgement, mark: str) -> Iterator[str]:

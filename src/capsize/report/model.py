@@ -30,7 +30,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run, ready to be put into words.
 
     ``ended`` is ``completed``, ``interrupted``, ``broke``, ``not_steady``, or ``cut off`` when capsize died,
-    or empty when there is no history at all.
+    or empty when there is no history at all. ``replay`` is the command that carries out the same plan again.
     """
 
     result: ScenarioResult
@@ -38,6 +38,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     level_name: str = ""
     platform: str = ""
     system: str = ""
+    replay: str = ""
     ended: str = ""
     ended_detail: str = ""
     so_far: SoFar = SoFar()
@@ -79,9 +80,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def assemble(
-    result: ScenarioResult, experiment: Experiment | None = None, history: History | None = None
+    result: ScenarioResult,
+    experiment: Experiment | None = None,
+    history: History | None = None,
+    *,
+    program: str = "capsize",
 ) -> RunReport:
-    """Make the report of one run from its result, its plan and as much history as there is."""
+    """Make the report of one run from its result, its plan and as much history as there is.
+
+    ``program`` is how the reader can call capsize.
+    """
     history = History(()) if history is None else history
     began = history.began
     ended, detail = _ending(history)
@@ -91,6 +99,7 @@ def assemble(
         level_name=experiment.level.name if experiment else "",
         platform=began.platform if began else "",
         system=began.system if began else "",
+        replay=f"{program} replay {result.run_dir}" if result.run_dir else "",
         ended=ended,
         ended_detail=detail,
         so_far=_so_far(experiment, history),

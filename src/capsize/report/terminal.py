@@ -35,7 +35,7 @@ def run(report: RunReport) -> str:
     lines += _details(report, full=True)
     lines += ["", f"Seed: {report.result.seed}"]
     if report.result.run_dir:
-        lines += [f"Run directory: {report.result.run_dir}", f"Replay: {replay_command(report.result)}"]
+        lines += [f"Run directory: {report.result.run_dir}", f"Replay: {report.replay}"]
     return "\n".join(lines) + "\n"
 
 
@@ -43,11 +43,6 @@ def result_line(result: ScenarioResult) -> str:
     """Return one scenario's line in the form of the guide: name, verdict, headline figures."""
     figures = headline(result)
     return f" {result.scenario}: {status(result)}" + (f" ({figures})" if figures else "")
-
-
-def replay_command(result: ScenarioResult) -> str:
-    """Return the command that carries out the same plan again."""
-    return f"capsize replay {result.run_dir}"
 
 
 def _title(time_scale: float, runs: tuple[RunReport, ...]) -> list[str]:
@@ -149,8 +144,8 @@ def _closing(whole: Summary) -> Iterator[str]:
     if whole.command:
         yield f"Again: {whole.command}"
     for run_report in whole.runs:
-        if run_report.result.run_dir:
-            yield f"Replay: {replay_command(run_report.result)}"
+        if run_report.replay:
+            yield f"Replay: {run_report.replay}"
 
 
 def _wrapped(text: str, lead: str, *, hang: int | None = None) -> list[str]:

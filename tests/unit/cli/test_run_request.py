@@ -79,6 +79,7 @@ def test_a_seed_that_is_not_given_is_drawn_and_reproduces_the_plan(
     capsize("run", *flags)
     first, second = asked
     assert first.experiments[0].seed != second.experiments[0].seed
+    assert first.command.startswith("capsize run ")
     capsize(*first.command.split()[1:])
     assert list(map(encode, asked[2].experiments)) == list(map(encode, first.experiments))
     assert asked[2].command == first.command
