@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from capsize.checkers.derived import derived
+from capsize.checkers.spans import Span
 from capsize.checkers.strikes import DATABASES, service_of
 from capsize.core.events import Event, InstanceChanged, Op, PhaseChanged, Reported, Struck, Witnessed
 from capsize.core.history import History
@@ -13,8 +14,9 @@ from capsize.core.verdict import Finding
 
 STORIES_MAX = 50
 """So many findings of one checker carry their story; with thousands nobody reads them all."""
+PRELUDE_S = 1.0
 AFTERMATH_S = 10.0
-"""What happened to a task's workers up to this long after its last event still belongs to its story."""
+"""What befell a worker from so long before its first word on a task to so long after its last is told too."""
 
 
 @dataclass(slots=True)
@@ -50,13 +52,8 @@ def story(history: History, task: str) -> tuple[str, ...]:
     own += [event for key in keys for event in index.of_key.get(key, ())]
     if not own:
         return ()
-    workers = {event.worker for event in own if isinstance(event, Witnessed)}
-    begin = min(event.t for event in own)
-    end = max((event.t for event in own if not isinstance(event, Reported)), default=begin) + AFTERMATH_S
-    around = [
-        event for event in index.world if begin <= event.t <= end and _concerns(history, event, workers)
-    ]
-    return lines([*own, *around])
+    near = _near(own)
+    return lines([*own, *(event for event in index.world if _concerns(history, event, near))])
 
 
 def lines(events: Iterable[Event]) -> tuple[str, ...]:
@@ -77,12 +74,27 @@ def tell(history: History, anomaly: str, found: Iterable[tuple[str, str]]) -> tu
     )
 
 
-def _concerns(history: History, event: Event, workers: set[str]) -> bool:
+def _near(own: list[Event]) -> dict[str, Span]:
+    """Return from when to when each worker had to do with the task; the empty name stands for all of it."""
+    near: dict[str, Span] = {}
+    for event in own:
+        if not isinstance(event, Witnessed):
+            continue
+        for name in ("", event.worker):
+            begin, end = near.get(name, (event.t - PRELUDE_S, event.t))
+            near[name] = (min(begin, event.t - PRELUDE_S), max(end, event.t + AFTERMATH_S))
+    return near
+
+
+def _concerns(history: History, event: Event, near: dict[str, Span]) -> bool:
+    names: tuple[str, ...] = ("",)
     if isinstance(event, Struck):
-        return any(victim in workers or service_of(history, victim) in DATABASES for victim in event.victims)
-    if isinstance(event, InstanceChanged):
-        return event.instance in workers or event.service in DATABASES
-    return True
+        names = event.victims
+    elif isinstance(event, InstanceChanged):
+        names = (event.instance,)
+    whole = ["" for name in names if service_of(history, name) in DATABASES]
+    spans = (near[name] for name in (*names, *whole) if name in near)
+    return any(begin <= event.t <= end for begin, end in spans)
 
 
 def _told(event: Event) -> str:
