@@ -259,12 +259,16 @@ DEFECTS: dict[str, Defect] = {
         (drops_lost_tasks, QUICK_KILLS, {"lost"}),
         (
             no_fencing,
-            Hunt("db-failure", level=4, overrides={"interval_s": (6.0, 7.0), "tasks": 40}),
+            Hunt("worker-restart", overrides={"interval_s": (6.0, 7.0), "deadline_s": 40.0}, seed=7),
             {"duplicate", "overlap"},
         ),
         (claims_without_lock, QUICK_KILLS, {"overlap", "duplicate"}),
         (runs_twice, Hunt("baseline", level=1), {"duplicate"}),
-        (pool_never_reconnects, Hunt("db-failure", level=1, overrides={"interval_s": (8.0, 9.0)}), {"recovery"}),
+        (
+            pool_never_reconnects,
+            Hunt("db-failure", level=1, overrides={"interval_s": (8.0, 9.0)}),
+            {"recovery"},
+        ),
         (
             health_always_ok,
             Hunt("db-failure", level=1, overrides={"interval_s": (8.0, 9.0)}),

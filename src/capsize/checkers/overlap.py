@@ -93,6 +93,9 @@ def _explained(history: History, instances: Fleet, earlier: Run, later: Run, lef
     faults = (*instances.harmed(earlier.worker), *database_trouble(history))
     if touches(faults, earlier.began, later.began):
         return True
+    if earlier.how != "abandoned":
+        # Killed after the later run began: whoever let that one begin did not know of the kill to come.
+        return False
     process = instances.at(earlier.worker, earlier.began, earlier.last_heard)
     return process is not None and process.gone is not None and 0 <= process.gone - left <= LEAVING_S
 
