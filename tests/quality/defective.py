@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from quality.defects import DEFECTS
+from quality.planted import DEFECTS
 
 if __name__ == "__main__":
     from capsize_starter.cli import main

@@ -14,7 +14,8 @@ from capsize.rundir import RunDirectory
 from capsize.runner import execute
 from capsize.scenarios import SCENARIOS
 from capsize.systems import Starter
-from quality.defects import DEFECTS, Hunt
+from quality.planted import DEFECTS
+from quality.planted.model import Hunt
 
 DEFECTIVE = Path(__file__).with_name("defective.py")
 

@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from capsize.core.verdict import Verdict
-from quality.defects import Hunt
 from quality.hunting import run
+from quality.planted.model import Hunt
 
 
 def main() -> int:

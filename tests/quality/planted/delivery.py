@@ -1,39 +1,11 @@
-"""Planted defects: the mistakes that task queues really make, as patches on the starter at run time.
-
-None of them is in the product. Each is a function that changes the starter's modules before the process
-starts to work; :mod:`quality.defective` applies one and then runs the starter as usual.
-"""
+"""Defects of delivery: tasks lost, run twice, left behind or misreported."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Hunt:
-    """The run that must find a defect: scenario, level, replaced figures, and the first seed."""
-
-    scenario: str
-    level: int = 2
-    overrides: dict[str, Any] = field(default_factory=dict)
-    seed: int = 1
-
-
-@dataclass(frozen=True)
-class Defect:
-    """One mistake: what it is, how it is made, the run that must find it, and the names it may be found under.
-
-    ``shows`` are the anomalies or criteria of which at least one must be reported.
-    """
-
-    story: str
-    plant: Callable[[], None]
-    hunt: Hunt
-    shows: frozenset[str]
-
+from quality.planted.model import Hunt, change_sql, defects, never_lose
 
 QUICK_KILLS = Hunt(
     "multi-worker-chaos",
@@ -49,7 +21,7 @@ def acknowledges_before_running() -> None:
 
     async def acknowledge_first(tools: Any, running: Any) -> Any:
         claimed = running.claimed
-        _never_lose(running)
+        never_lose(running)
         await tools.claims.complete(claimed.id, claimed.run, claimed.type, "null")
         return await handle(tools, running)
 
@@ -64,7 +36,7 @@ def reports_before_the_effect() -> None:
 
     async def record_in_the_middle(tools: Any, running: Any) -> Any:
         claimed = running.claimed
-        _never_lose(running)
+        never_lose(running)
 
         async def early() -> None:
             await asyncio.sleep(0.3)
@@ -81,7 +53,7 @@ def reports_before_the_effect() -> None:
 
 def lease_never_ends() -> None:
     """Nobody takes back what a dead worker held."""
-    _change_sql("claims", "reap", "lease_until < clock_timestamp()", "false")
+    change_sql("claims", "reap", "lease_until < clock_timestamp()", "false")
 
 
 def drops_lost_tasks() -> None:
@@ -101,7 +73,7 @@ def no_fencing() -> None:
     from capsize_starter.worker import keeper, lease
 
     for name in ("complete", "fail"):
-        _change_sql("claims", name, "AND runs = $2 AND status = 'running'", "AND $2::integer IS NOT NULL")
+        change_sql("claims", name, "AND runs = $2 AND status = 'running'", "AND $2::integer IS NOT NULL")
     lease.Lease.held = lambda self, clock=None: True  # type: ignore[method-assign, assignment, misc]
     lease.Lease.check = lambda self: None  # type: ignore[method-assign]
     keeper.Running.lose = lambda self, reason: None  # type: ignore[method-assign]
@@ -151,40 +123,6 @@ def runs_twice() -> None:
     runner._handle = twice
 
 
-def pool_never_reconnects() -> None:
-    """A connection that died is handed out for ever after."""
-    from capsize_starter.db import pool
-
-    def keep(self: Any, connection: Any, *, drop: bool = False) -> None:
-        self._used.discard(connection)
-        self._permits.release()
-        self._idle.append(connection)
-
-    async def acquire(self: Any) -> Any:
-        await self._permits.acquire()
-        try:
-            connection = self._idle.pop() if self._idle else await self.connect()
-        except BaseException:
-            self._permits.release()
-            raise
-        self._used.add(connection)
-        return connection
-
-    pool.Database.release = keep  # type: ignore[method-assign]
-    pool.Database.acquire = acquire  # type: ignore[method-assign]
-
-
-def health_always_ok() -> None:
-    """The health check answers from the process alone and never asks the database."""
-    from capsize_starter.api import health
-
-    async def fine(services: Any) -> Any:
-        return health.OK
-
-    health.ping = fine
-    health.readiness = fine
-
-
 def accepts_before_insert() -> None:
     """The API answers 201 and inserts a moment later: what it had in memory dies with it."""
     from datetime import UTC, datetime
@@ -230,76 +168,25 @@ def accepts_before_insert() -> None:
 
 def statistics_forget_running() -> None:
     """The counts leave out what is being worked on."""
-    _change_sql("queue", "stats", "count(*) FILTER (WHERE status = 'running')", "0::bigint")
+    change_sql("queue", "stats", "count(*) FILTER (WHERE status = 'running')", "0::bigint")
 
 
-def hangs_without_database() -> None:
-    """Requests wait for the database without a limit: the API hangs for as long as it is away."""
-    from capsize_starter.db import pool
-
-    connect, session = pool.Database.connect, pool.Database.session
-
-    async def connect_at_last(self: Any) -> Any:
-        while True:
-            try:
-                return await connect(self)
-            except pool.Unavailable:
-                await asyncio.sleep(0.1)
-
-    pool.Database.connect = connect_at_last  # type: ignore[method-assign]
-    pool.Database.session = lambda self, timeout_s=None: session(self, 3600.0)  # type: ignore[method-assign, assignment, misc]
-
-
-DEFECTS: dict[str, Defect] = {
-    plant.__name__: Defect((plant.__doc__ or "").splitlines()[0], plant, hunt, frozenset(shows))
-    for plant, hunt, shows in (
-        (acknowledges_before_running, QUICK_KILLS, {"misreported", "lost"}),
-        (reports_before_the_effect, QUICK_KILLS, {"misreported", "lost"}),
-        (lease_never_ends, QUICK_KILLS, {"stuck", "lost"}),
-        (drops_lost_tasks, QUICK_KILLS, {"lost"}),
-        (
-            no_fencing,
-            Hunt("worker-restart", overrides={"interval_s": (6.0, 7.0), "deadline_s": 40.0}, seed=7),
-            {"duplicate", "overlap"},
-        ),
-        (claims_without_lock, QUICK_KILLS, {"overlap", "duplicate"}),
-        (runs_twice, Hunt("baseline", level=1), {"duplicate"}),
-        (
-            pool_never_reconnects,
-            Hunt("db-failure", level=1, overrides={"interval_s": (8.0, 9.0)}),
-            {"recovery"},
-        ),
-        (
-            health_always_ok,
-            Hunt("db-failure", level=1, overrides={"interval_s": (8.0, 9.0)}),
-            {"truthful_health"},
-        ),
-        (
-            accepts_before_insert,
-            Hunt("server-restart", level=4, overrides={"interval_s": (3.0, 4.0), "tasks": 60}),
-            {"lost"},
-        ),
-        (statistics_forget_running, Hunt("baseline", level=1), {"unaccounted"}),
-        (
-            hangs_without_database,
-            Hunt("db-failure", level=1, overrides={"interval_s": (8.0, 9.0)}),
-            {"bounded_answers"},
-        ),
-    )
-}
-"""Every defect by name."""
-
-
-def _never_lose(running: Any) -> None:
-    """Keep a run going although its record says that it is over: the heartbeat would end it."""
-    running.lose = lambda reason: None
-
-
-def _change_sql(module: str, query: str, old: str, new: str) -> None:
-    """Replace a piece of a query; a piece that is not there is an error, or the defect would be none."""
-    from importlib import import_module
-
-    queries = import_module(f"capsize_starter.queue.{module}").SQL._queries
-    if old not in queries[query]:
-        raise LookupError(f"the query {query!r} no longer holds {old!r}: plant this defect anew")
-    queries[query] = queries[query].replace(old, new)
+DEFECTS = defects(
+    (acknowledges_before_running, QUICK_KILLS, {"misreported", "lost"}),
+    (reports_before_the_effect, QUICK_KILLS, {"misreported", "lost"}),
+    (lease_never_ends, QUICK_KILLS, {"stuck", "lost"}),
+    (drops_lost_tasks, QUICK_KILLS, {"lost"}),
+    (
+        no_fencing,
+        Hunt("worker-restart", overrides={"interval_s": (6.0, 7.0), "deadline_s": 40.0}, seed=7),
+        {"duplicate", "overlap"},
+    ),
+    (claims_without_lock, QUICK_KILLS, {"overlap", "duplicate"}),
+    (runs_twice, Hunt("baseline", level=1), {"duplicate"}),
+    (
+        accepts_before_insert,
+        Hunt("server-restart", level=4, overrides={"interval_s": (3.0, 4.0), "tasks": 60}),
+        {"lost"},
+    ),
+    (statistics_forget_running, Hunt("baseline", level=1), {"unaccounted"}),
+)
