@@ -4,14 +4,16 @@
 
 Each round starts each server in turn, so that whatever else the machine does meets all alike. Start-up is the
 time from spawning the process to the first 200 of `/health/live`, polled with a fresh connection every 2 ms. The
-rates are those of 32 keep-alive connections, one request at a time each, driven from another process. granian
-is not a dependency of the project: `pip install granian` first, or leave it out with `--servers uvicorn`.
+rates are those of 32 keep-alive connections, one request at a time each, driven from another process. The CPU
+figures are those of all processes of the server; on a busy machine they say more than the clock. `orphaned` is 1
+when something still answers on the port after SIGKILL of the process that was started. granian is not a dependency of the project: `pip install granian` first, or leave it out with `--servers uvicorn`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -24,6 +26,7 @@ import time
 import uuid
 from collections import defaultdict
 
+import psutil
 import uvloop
 
 CONNECTIONS = 32
@@ -63,6 +66,28 @@ class Running:
                 raise SystemExit(f"{server} ended with {self.process.returncode}")
             time.sleep(0.002)
         self.startup_s = time.perf_counter() - began
+        self.startup_cpu_s = self.cpu_s()
+
+    def tree(self) -> list[psutil.Process]:
+        """The process and all its children."""
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+    def cpu_s(self) -> float:
+        """CPU seconds used so far, by all processes."""
+        return sum(sum(one.cpu_times()[:2]) for one in self.tree())
+
+    def orphaned(self) -> bool:
+        """Kill the process that was started and say whether the port still answers; ends what is left."""
+        tree = self.tree()
+        self.process.kill()
+        self.process.wait()
+        time.sleep(0.5)
+        left = self.answers()
+        for one in tree[1:]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        return left
 
     def answers(self) -> bool:
         """Whether `/health/live` says 200 now."""
@@ -123,8 +148,8 @@ class Client(asyncio.Protocol):
         self.transport.write(self.request)  # type: ignore[attr-defined]
 
 
-async def rate(port: int, request: bytes, seconds: float) -> float:
-    """Good answers per second."""
+async def rate(port: int, request: bytes, seconds: float) -> tuple[int, float]:
+    """How many good answers there were in all, and how many per second once it ran."""
     loop = asyncio.get_running_loop()
     clients = [Client(request) for _ in range(CONNECTIONS)]
     for client in clients:
@@ -137,7 +162,7 @@ async def rate(port: int, request: bytes, seconds: float) -> float:
         raise SystemExit("there were bad answers")
     for client in clients:
         client.transport.close()
-    return total / elapsed
+    return sum(client.count for client in clients), total / elapsed
 
 
 def one_round(server: str, database_url: str, seconds: float) -> dict[str, float]:
@@ -149,13 +174,14 @@ def one_round(server: str, database_url: str, seconds: float) -> dict[str, float
         f"POST /tasks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {running.token()}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode() + body
-    found = {
-        "startup_ms": running.startup_s * 1000,
-        "get_live_per_s": uvloop.run(rate(running.port, get, seconds)),
-        "post_tasks_per_s": uvloop.run(rate(running.port, post, seconds)),
-    }
+    found = {"startup_ms": running.startup_s * 1000, "startup_cpu_ms": running.startup_cpu_s * 1000}
+    for name, request in (("get_live", get), ("post_tasks", post)):
+        before = running.cpu_s()
+        count, per_second = uvloop.run(rate(running.port, request, seconds))
+        found |= {f"{name}_per_s": per_second, f"{name}_cpu_us": (running.cpu_s() - before) / count * 1e6}
     stop_s, code = running.stop()
-    return found | {"stop_ms": stop_s * 1000, "exit_code": code}
+    found |= {"stop_ms": stop_s * 1000, "exit_code": code}
+    return found | {"orphaned": float(Running(server, database_url).orphaned())}
 
 
 def main() -> None:
