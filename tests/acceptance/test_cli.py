@@ -122,3 +122,12 @@ def test_a_reader_that_goes_away_gets_no_traceback() -> None:
     )
     assert "Traceback" not in ran.stderr
     assert "Error" not in ran.stderr
+
+
+def test_commands_to_repeat_are_given_as_they_can_be_typed(tmp_path: Path) -> None:
+    """Without capsize on PATH, as after `test-chaos.sh`, the replay command has its path."""
+    directory = write_run(tmp_path)
+    run = ("report", str(directory.path))
+    assert f"Replay: {CAPSIZE} replay" in capsize(*run, cwd=tmp_path, PATH="/usr/bin:/bin").stdout
+    on_path = capsize(*run, cwd=tmp_path, PATH=f"{CAPSIZE.parent}:/usr/bin:/bin")
+    assert "Replay: capsize replay" in on_path.stdout

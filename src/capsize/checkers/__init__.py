@@ -23,6 +23,7 @@ from capsize.checkers.steady import Steady
 from capsize.checkers.stuck import Stuck
 from capsize.checkers.truthful_health import TruthfulHealth
 from capsize.checkers.unaccounted import Unaccounted
+from capsize.checkers.unfinished import fair
 from capsize.core.experiment import Experiment, Spec
 from capsize.core.history import History
 from capsize.core.protocols import Checker
@@ -70,7 +71,8 @@ ANOMALIES = (
 def judge(experiment: Experiment, history: History) -> Judgement:
     """Judge a history by every claim of its experiment; the worst verdict wins.
 
-    ``ended`` is judged in any case: no run that was cut off may pass. Raises UsageError for a claim that does
+    ``ended`` is judged in any case: no run that was cut off may pass, and none fails for what might have
+    come yet. Raises UsageError for a claim that does
     not exist.
     """
     specs = experiment.checkers
@@ -89,7 +91,7 @@ def judge(experiment: Experiment, history: History) -> Judgement:
 def _judged(checker: Checker, history: History) -> Result:
     """Judge one claim; what the checker raises leaves it open, and is said."""
     try:
-        return checker.check(history)
+        return fair(checker.check(history), history)
     except Exception as error:
         summary = f"the checker broke: {type(error).__name__}: {error}"
         return Result(checker=checker.name, verdict=Verdict.UNKNOWN, summary=summary)

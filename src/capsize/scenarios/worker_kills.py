@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from capsize.core.experiment import LoadPlan, PlannedStrike, Spec, Target
 from capsize.core.levels import Level
@@ -21,7 +21,8 @@ MARGIN = 0.075
 SLOW_RESTART_S = 1.2
 
 
-class Blow(NamedTuple):
+@dataclass(frozen=True)
+class Blow:
     """What one strike does: the fault, to how many workers (0 for all), and how long it is held."""
 
     fault: Spec

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from capsize.core.levels import LEVELS, level
@@ -38,7 +40,7 @@ def test_strikes_keep_the_level_s_interval(number: int) -> None:
         times = [strike.at_s for strike in SCENARIOS["multi-worker-chaos"].plan(chosen, seed).strikes]
         assert times[0] < chosen.task_delay_s
         low, high = chosen.interval_s
-        assert all(low - 0.001 <= b - a <= high + 0.001 for a, b in zip(times, times[1:], strict=False))
+        assert all(low - 0.001 <= b - a <= high + 0.001 for a, b in pairwise(times))
 
 
 @pytest.mark.parametrize("number", LEVELS)
