@@ -1,5 +1,6 @@
 """What a worker does with tasks: claim, renew, complete, fail, hand back, and take back what others lost."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +15,9 @@ from capsize_starter.queue import circuits
 SQL = load_queries(Path(__file__).with_name("claims.sql"))
 
 log = EventLog("starter.queue")
+
+STALE = timedelta(seconds=2)
+"""A statement that takes so long to be carried out is one that nobody waits for any more."""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -33,6 +37,8 @@ class Head(msgspec.Struct, frozen=True):
     type: str
     admission: Admission
     clean: bool
+    seen_at: datetime
+    """By the server's clock."""
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -68,13 +74,17 @@ class Claims:
         for row in await self._db.fetch(SQL.peek):
             circuit = circuits.from_row(row)
             admission = breaker.admit(circuit, row["now"], probing=row["probing"])
-            heads.append(Head(row["type"], admission, circuit.clean))
+            heads.append(Head(row["type"], admission, circuit.clean, row["now"]))
         return heads
 
-    async def claim(self, type: str, limit: int) -> list[Claimed]:
-        """Start runs of up to `limit` tasks, each under a lease."""
+    async def claim(self, type: str, limit: int, *, seen_at: datetime | None = None) -> list[Claimed]:
+        """Start runs of up to `limit` tasks, each under a lease.
+
+        With `seen_at` the claim is void when the server gets to it more than two seconds after that moment: the
+        worker has given it up by then.
+        """
         async with self._db.session() as connection:
-            return await self._start(connection, type, limit)
+            return await self._start(connection, type, limit, seen_at and seen_at + STALE)
 
     async def claim_probe(self, type: str) -> list[Claimed]:
         """Start the one run that a circuit lets through; nothing when another worker was first."""
@@ -82,7 +92,7 @@ class Claims:
             circuit, now, probing = await circuits.lock(connection, type)
             if breaker.admit(circuit, now, probing=probing) is not Admission.PROBE:
                 return []
-            started = await self._start(connection, type, 1)
+            started = await self._start(connection, type, 1, now + STALE)
             for probe in started:
                 await circuits.save(connection, type, breaker.start_probe(circuit, (probe.id, probe.run)))
         return started
@@ -145,10 +155,13 @@ class Claims:
 
     async def reap(self) -> list[Lost]:
         """Take back the tasks of all workers whose lease is over."""
-        return [Lost(**row) for row in await self._db.fetch(SQL.reap, self._losses_max)]
+        now: datetime = await self._db.fetchval(SQL.server_time)
+        return [Lost(**row) for row in await self._db.fetch(SQL.reap, self._losses_max, now + STALE)]
 
-    async def _start(self, connection: Connection, type: str, limit: int) -> list[Claimed]:
-        rows = await connection.fetch(SQL.claim, type, limit, self._worker, self._lease_s)
+    async def _start(
+        self, connection: Connection, type: str, limit: int, before: datetime | None
+    ) -> list[Claimed]:
+        rows = await connection.fetch(SQL.claim, type, limit, self._worker, self._lease_s, before)
         return [
             Claimed(row["id"], row["type"], row["runs"], row["payload"], row["attempts"], row["max_attempts"])
             for row in rows

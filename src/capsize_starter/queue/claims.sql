@@ -23,10 +23,12 @@ LEFT JOIN breakers b ON b.type = types.type
 ORDER BY head.priority DESC, head.run_at;
 
 -- name: claim
--- Starts a run, each with its own lease, of the best due tasks of a type.
+-- Starts a run, each with its own lease, of the best due tasks of a type. Does nothing after $5 (null: no limit): a
+-- statement that lay in the socket of a frozen server would claim for a worker that gave it up long ago.
 WITH best AS MATERIALIZED (
     SELECT id FROM tasks
     WHERE type = $1 AND status = 'pending' AND run_at <= clock_timestamp()
+        AND ($5::timestamptz IS NULL OR clock_timestamp() < $5)
     ORDER BY priority DESC, run_at
     LIMIT $2
     FOR NO KEY UPDATE SKIP LOCKED
@@ -119,11 +121,16 @@ FROM unnest($1::uuid[], $2::integer[]) AS held (id, run)
 WHERE tasks.id = held.id AND tasks.runs = held.run AND tasks.status = 'running'
 RETURNING tasks.id;
 
+-- name: server_time
+-- The moment from which the server's own silence is measured.
+SELECT clock_timestamp();
+
 -- name: reap
--- Takes back the tasks whose lease is over: pending again, or failed when they have lost too many workers ($1).
+-- Takes back the tasks whose lease is over: pending again, or failed when they have lost too many workers ($1). Does
+-- nothing after $2: a server that was frozen in between let nobody renew.
 WITH lost AS MATERIALIZED (
     SELECT id FROM tasks
-    WHERE status = 'running' AND lease_until < clock_timestamp()
+    WHERE status = 'running' AND lease_until < clock_timestamp() AND clock_timestamp() < $2
     LIMIT 1000
     FOR NO KEY UPDATE SKIP LOCKED
 ), back AS (

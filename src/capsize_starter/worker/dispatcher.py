@@ -102,7 +102,9 @@ class Dispatcher:
             self._spawn(self._batches.run(batch, head.type), is_batch=True)
             return True
         free = self._settings.concurrency - len(self._active)
-        return self._start_runs(await self._tools.claims.claim(head.type, free), asked_at)
+        return self._start_runs(
+            await self._tools.claims.claim(head.type, free, seen_at=head.seen_at), asked_at
+        )
 
     def _batch_size(self, head: Head) -> int:
         # The witness is to see each run begin and end, with a number that never repeats: only leases give that.

@@ -163,7 +163,7 @@ async def test_what_was_done_before_an_outage_is_recorded_after_it(
     task = (await queue.enqueue(delay(0.5))).task
     await status_is(queue, task.id, "running")
     own_server.signal(signal.SIGSTOP)
-    await until(lambda: len(process.events("heartbeat.failed")) >= 2, why="the outage outlasts the lease")
+    await until(lambda: len(process.events("heartbeat.failed")) >= 3, why="the outage outlasts the lease")
     own_server.signal(signal.SIGCONT)
     await until(lambda: answers(database), why="the server is back")
     done = await status_is(queue, task.id, "completed")

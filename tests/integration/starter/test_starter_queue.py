@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from starter_helpers import delay
+from starter_postgres import Postgres
 
-from capsize_starter.db import Database
+from capsize_starter.db import Database, migrate
+from capsize_starter.db.migrate import find
 from capsize_starter.queue import (
     BadCursor,
     Claims,
@@ -18,6 +21,7 @@ from capsize_starter.queue import (
     TaskConflict,
     TaskNotFound,
 )
+from capsize_starter.settings import DatabaseSettings
 
 MakeClaims = Callable[..., Claims]
 
@@ -91,6 +95,14 @@ async def test_a_renewed_lease_is_not_reaped(queue: Queue, claims: MakeClaims) -
     assert await long.renew([(kept.id, kept.run)]) == {kept.id}
     await asyncio.sleep(0.06)
     assert [lost.id for lost in await long.reap()] == [dropped.id]
+
+
+async def test_a_claim_that_comes_too_late_is_void(queue: Queue, claims: MakeClaims) -> None:
+    """What the worker gave up long ago takes no task when a thawed server gets to it."""
+    await queue.enqueue(delay(0))
+    [head] = await claims().peek()
+    assert await claims().claim("delay", 1, seen_at=head.seen_at - timedelta(seconds=2.1)) == []
+    assert len(await claims().claim("delay", 1, seen_at=head.seen_at)) == 1
 
 
 async def test_losing_too_many_workers_ends_in_the_dead_letter_queue(
@@ -223,3 +235,26 @@ async def test_a_payload_comes_back_as_it_was_sent(queue: Queue) -> None:
         assert (got.type, got.payload, got.priority, got.max_attempts) == (
             new.type, new.payload, new.priority, new.max_attempts,
         )  # fmt: skip
+
+
+async def test_migrations_may_run_in_many_processes_at_once(server: Postgres) -> None:
+    """Six that start together apply each file once between them, and a seventh finds nothing to do."""
+    name = f"m_{uuid4().hex}"
+    admin = Database(DatabaseSettings(url=server.url))
+    await admin.execute(f"CREATE DATABASE {name}", timeout_s=30)
+    await admin.close()
+    several = [Database(DatabaseSettings(url=server.database(name))) for _ in range(6)]
+    applied = [file for files in await asyncio.gather(*(migrate(one) for one in several)) for file in files]
+    assert applied == [path.name for _, path in find()]
+    assert await migrate(several[0]) == []
+    for one in several:
+        await one.close()
+
+
+async def test_a_migration_that_fails_leaves_nothing(database: Database, tmp_path: Path) -> None:
+    """Files are applied together or not at all."""
+    (tmp_path / "0101_good.sql").write_text("CREATE TABLE half ()")
+    (tmp_path / "0102_bad.sql").write_text("CREATE TABEL")
+    with pytest.raises(Exception, match="syntax"):
+        await migrate(database, folder=tmp_path)
+    assert await database.fetchval("SELECT to_regclass('half')") is None

@@ -128,6 +128,54 @@ async def test_a_killed_batch_is_free_at_once(
     assert await database.fetchval("SELECT max(runs) FROM tasks") == 1
 
 
+async def test_a_frozen_batch_is_free_when_a_lease_would_be(
+    url: str, queue: Queue, worker: StartWorker
+) -> None:
+    """SIGSTOP while batches run: another worker does the rest after a lease; thawed, the first one loses its batch,
+    records nothing of it, and works on."""
+    frozen = await worker(url, "frozen", STARTER_LEASE_S="1", STARTER_HEARTBEAT_S="0.2").ready()
+    ids = await queue.enqueue_many([delay(0)] * 30_000)
+
+    async def under_way() -> bool:
+        return (await queue.stats()).completed > 1000
+
+    await until(under_way, why="batches are under way")
+    frozen.freeze()
+    assert (await queue.stats()).pending > 0, "frozen too late to prove anything"
+    other = await worker(url, "other", STARTER_LEASE_S="1", STARTER_HEARTBEAT_S="0.2").ready()
+
+    async def all_done() -> bool:
+        return (await queue.stats()).completed == len(ids)
+
+    await until(all_done, why="the other worker has done the rest")
+    other.kill()
+    frozen.thaw()
+    again = (await queue.enqueue(delay(0))).task
+    assert (await status_is(queue, again.id, "completed")).worker == "frozen"
+    assert (await queue.stats()).completed == len(ids) + 1
+
+
+async def test_a_failure_in_a_batch_takes_the_ordinary_way(
+    url: str, queue: Queue, worker: StartWorker, tmp_path: Path
+) -> None:
+    """Among many fast tasks one fails for good: it alone ends in the dead-letter queue, with one attempt."""
+    await worker(url).ready()
+    good = NewTask(type="file_cleanup", payload={"directory": "empty"})
+    (tmp_path / "files" / "empty").mkdir(parents=True)
+    (tmp_path / "files" / "out").symlink_to(tmp_path)
+    bad = NewTask(type="file_cleanup", payload={"directory": "out"})
+    await queue.enqueue_many([*[good] * 300, bad, *[good] * 100])
+
+    async def all_over() -> bool:
+        stats = await queue.stats()
+        return stats.completed == 400 and stats.failed == 1
+
+    await until(all_over, why="all are over")
+    [dead] = (await queue.dead_letters()).items
+    assert (dead.attempts, dead.losses) == (1, 0)
+    assert "leads out" in (dead.error or "")
+
+
 async def test_a_batch_that_overruns_becomes_runs(url: str, queue: Queue, worker: StartWorker) -> None:
     """A type that was fast and turns slow is not held in a transaction: its task shows as running, the rest wait."""
     await worker(url).ready()
