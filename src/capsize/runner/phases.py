@@ -47,11 +47,7 @@ class Loads:
     @property
     def sent(self) -> bool:
         """Return whether every load that ends by itself has ended."""
-        return all(
-            task.done()
-            for number, task in self._running.items()
-            if self._plans[number][1].finite
-        )
+        return all(task.done() for number, task in self._running.items() if self._plans[number][1].finite)
 
     def raise_failed(self) -> None:
         """Raise what a load raised: a load that broke makes the run's record incomplete."""

@@ -16,7 +16,17 @@ from capsize.core.events import Event, Op, PhaseChanged, Sample, Struck, Witness
 
 EVENTS: tuple[Event, ...] = (
     PhaseChanged(t=0.0, phase="steady", what="begin"),
-    Op(t=0.5, call="submit", client="tasks", outcome="ok", planned=0.1, sent=0.2, status=201, key="k", task="a"),
+    Op(
+        t=0.5,
+        call="submit",
+        client="tasks",
+        outcome="ok",
+        planned=0.1,
+        sent=0.2,
+        status=201,
+        key="k",
+        task="a",
+    ),
     Witnessed(t=0.6, task="a", event="started", attempt=1, worker="worker-1"),
     Struck(t=0.7, strike="s1", stage="begin", fault="kill", victims=("worker-1",)),
     Sample(t=0.8, probe="stats", began=0.75, values={"pending": 1, "share": 0.5, "up": True}),

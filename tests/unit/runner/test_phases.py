@@ -60,9 +60,7 @@ class Works:
         except asyncio.CancelledError:
             self.cancelled.append(True)
             raise
-        stage.record(
-            Witnessed(t=stage.clock.now(), task="a", event="recorded", attempt=1, worker="worker-1")
-        )
+        stage.record(Witnessed(t=stage.clock.now(), task="a", event="recorded", attempt=1, worker="worker-1"))
 
 
 @dataclass
