@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from capsize.checkers.unfinished import NEEDS_THE_END, fair
-from capsize.core.events import RunEnded
+from capsize.checkers.unfinished import NEEDS_THE_END, NEEDS_THE_WITNESS, fair
+from capsize.core.events import RunBegan, RunEnded, Witnessed
 from capsize.core.history import History
 from capsize.core.verdict import Finding, Result, Verdict
 
@@ -44,6 +44,26 @@ def test_what_certainly_happened_stays_a_failure(checker: str, how: str) -> None
 def test_a_whole_run_is_judged_as_it_is(checker: str) -> None:
     """A run that came to its end fails for what is missing."""
     assert fair(_failed(checker), COMPLETED) == _failed(checker)
+
+
+def _began(platform: str) -> RunBegan:
+    return RunBegan(t=0, run="r", scenario="s", level=1, seed=1, wall=0, platform=platform)
+
+
+@pytest.mark.parametrize("checker", sorted(NEEDS_THE_WITNESS))
+def test_a_service_that_somebody_else_started_may_be_silent(checker: str) -> None:
+    """Its workers were never told of the witness: what nobody saw is UNKNOWN."""
+    history = History([_began("remote"), RunEnded(t=9.0, how="completed")])
+    assert fair(_failed(checker), history).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("checker", sorted(NEEDS_THE_WITNESS))
+def test_silence_is_no_excuse_for_workers_that_know_the_witness(checker: str) -> None:
+    """Workers that capsize started, or that announced anything at all, are judged in full."""
+    spoke = Witnessed(t=1.0, task="a", event="started", attempt=1, worker="w")
+    for events in ([_began("local")], [_began("remote"), spoke]):
+        history = History([*events, RunEnded(t=9.0, how="completed")])
+        assert fair(_failed(checker), history) == _failed(checker)
 
 
 def test_a_pass_is_never_changed() -> None:
