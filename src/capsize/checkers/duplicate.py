@@ -10,7 +10,7 @@ import msgspec
 from capsize.checkers.figures import counted, verdict_of
 from capsize.checkers.fleet import database_trouble, fleet
 from capsize.checkers.lives import Life, Run, lives
-from capsize.checkers.spans import merged, touches
+from capsize.checkers.spans import touches
 from capsize.checkers.stories import tell
 from capsize.core.history import History
 from capsize.core.verdict import Result
@@ -19,14 +19,18 @@ COMMIT_S = 1.0
 """A service that never announces ``recorded`` is taken to commit within this after the finish."""
 
 
+RECONNECT_S = 1.0
+"""A worker may need so long to find a database again that is back, and can't record until then."""
+
+
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
     """No task finished twice at the witness, save where a fault came between the effect and its record.
 
     ``finished`` is announced before the commit. A finish that was never recorded, and that was followed by a
     fault before its record could be made, may be done again: at-least-once delivery, counted as
     ``redelivered``. The fault must be in the history: a strike on that worker or its exit, or a strike on the
-    database or its absence, which shares a moment with the time from the finish to the next run's start,
-    at most ``lease_s``. A run that had begun before the earlier one finished is never excused so, nor is one
+    database or its absence, up to a second more for finding it again, which shares a moment with the time
+    from the finish to the next run's start, at most ``lease_s``. A run that had begun before the earlier one finished is never excused so, nor is one
     whose predecessor was recorded. A requeue by a client between the two finishes makes them two jobs.
 
     UNKNOWN when the witness heard nothing.
@@ -67,8 +71,8 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
         if earlier.recorded is not None or later.began < done:
             return False
         until = min(later.began, done + (self.lease_s if records else COMMIT_S))
-        faults = merged([*fleet(history).harmed(earlier.worker), *database_trouble(history)])
-        return touches(faults, done, until)
+        away = ((low, high + RECONNECT_S) for low, high in database_trouble(history))
+        return touches((*fleet(history).harmed(earlier.worker), *away), done, until)
 
 
 def _asked_for(life: Life, earlier: Run, later: Run) -> bool:

@@ -52,9 +52,17 @@ def test_a_database_away_between_effect_and_record_is_a_redelivery() -> None:
     assert result.measures["redelivered"] == 1
 
 
+def test_a_database_that_is_just_back_is_an_excuse_too() -> None:
+    """The worker had not found it again when it finished, and its lease ran out before it did."""
+    past = Past(*TWO).starts(0.5, "worker-1", "T1").says(2.0, "worker-1", "finished", "T1")
+    past.strike("stop", "postgres", begin=0.9, landed=0.9, healing=1.9, healed=1.9)
+    past.says(2.2, "worker-1", "abandoned", "T1").runs(2.3, 3.0, "worker-2", "T1", 2)
+    assert Duplicate().check(past.history()).measures["redelivered"] == 1
+
+
 def test_the_excuse_needs_a_fault_at_the_right_time() -> None:
     """A database outage that was over before the finish, or came after the next start, excuses nothing."""
-    for begin, healed in ((0.5, 1.5), (6.5, 7.5)):
+    for begin, healed in ((0.5, 0.9), (6.5, 7.5)):
         past = Past(*TWO).starts(1.1, "worker-1", "T1").says(2.0, "worker-1", "finished", "T1")
         past.strike("stop", "postgres", begin=begin, landed=begin, healing=healed, healed=healed)
         past.runs(6.0, 7.0, "worker-2", "T1", 2)
