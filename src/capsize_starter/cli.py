@@ -5,6 +5,7 @@ Each command imports only what it needs: a worker must be ready a moment after i
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -53,6 +54,9 @@ def worker() -> int:
     """Run tasks."""
     settings = load(WorkerSettings)
     log.configure(settings.log_level)
+    # Until the event loop takes the signals over there is nothing to finish.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: sys.exit(0))
     from capsize_starter.worker import Worker, serve
 
     async def work() -> None:

@@ -28,11 +28,13 @@ class _Answer:
     def __init__(self) -> None:
         self.body = bytearray()
         self.done = False
-        self.headed = False
+        self.reusable = False
+        """Whether the connection may serve another request; the parser knows only until the message is complete."""
+        self.ends_by_closing = False
         self.parser = httptools.HttpResponseParser(self)
 
     def on_headers_complete(self) -> None:
-        self.headed = True
+        self.ends_by_closing = not self.parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -42,6 +44,7 @@ class _Answer:
     def on_message_complete(self) -> None:
         # An interim answer (100 Continue, 103 Early Hints) is followed by the real one.
         self.done = self.parser.get_status_code() >= 200
+        self.reusable = self.parser.should_keep_alive()
 
 
 class HttpClient:
@@ -104,14 +107,14 @@ class HttpClient:
                 data = await reader.read(65536)
                 if not data:
                     # Without a length the end of the stream is the end of the body.
-                    if answer.headed and not answer.parser.should_keep_alive():
+                    if answer.ends_by_closing:
                         break
                     raise EOFError("the connection was closed before the answer was complete")
                 answer.parser.feed_data(data)
         except BaseException:
             writer.transport.abort()
             raise
-        if self._keep_alive and answer.done and answer.parser.should_keep_alive():
+        if self._keep_alive and answer.done and answer.reusable:
             self._idle.setdefault(origin, deque()).append((reader, writer))
         else:
             writer.close()

@@ -119,8 +119,9 @@ class Keeper:
             except Unavailable:
                 await self._wait_until_back()
                 pause_s = REAP_GRACE_S
-            except Exception:
-                log.exception("reap.failed")
+            except Exception as error:  # a missing table, for instance: somebody has to migrate
+                log.error("reap.failed", error=f"{type(error).__name__}: {error}")
+                pause_s = max(pause_s, REAP_GRACE_S)
             await asyncio.sleep(pause_s)
 
     async def _wait_until_back(self) -> None:
