@@ -169,7 +169,9 @@ class Live:
         self._progress.observe(event)
         line = describe(event, verbose=self._verbose)
         if line is not None:
-            self._console.print(f"{event.t:9.2f}  {line}", style=_style(event), markup=False)
+            from rich.text import Text
+
+            self._console.print(Text(f"{event.t:9.2f}  {line}", style=_style(event)))
         now = time.monotonic()
         if self._live is not None and (now - self._drawn >= REDRAW_S or isinstance(event, PhaseChanged)):
             self._drawn = now

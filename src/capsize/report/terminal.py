@@ -72,7 +72,8 @@ def _counts(whole: Summary) -> Iterator[str]:
 
 def _details(report: RunReport, *, full: bool) -> Iterator[str]:
     result = report.result
-    yield f"{result.scenario}: {status(result)}, level {result.level}, {result.duration_s:.1f} s"
+    scaled = "" if result.time_scale == 1 else f" scaled by {result.time_scale:g}"
+    yield f"{result.scenario}: {status(result)}, level {result.level}{scaled}, {result.duration_s:.1f} s"
     if full and report.purpose:
         yield from _wrapped(report.purpose, "  ")
     if result.reason:
