@@ -6,7 +6,7 @@ from itertools import groupby
 
 from capsize.checkers.answers import ready
 from capsize.checkers.derived import derived
-from capsize.checkers.fleet import fleet
+from capsize.checkers.fleet import database_trouble, fleet
 from capsize.checkers.spans import Span, merged
 from capsize.checkers.strikes import DATABASES, on
 from capsize.core.events import Sample
@@ -24,8 +24,17 @@ def looks(history: History) -> tuple[Sample, ...]:
 
 @derived
 def down(history: History) -> tuple[Span, ...]:
-    """Return when the database was certainly down: from the first to the last of some bad looks in a row."""
-    return _stretches(looks(history), up=False)
+    """Return when the database was certainly down: bad looks in a row, while it was struck or its process gone.
+
+    Without any such fault a bad look tells of a slow machine, and is no better than the service's answer.
+    """
+    trouble = database_trouble(history)
+    return tuple(
+        (max(low, begin), min(high, end))
+        for low, high in _stretches(looks(history), up=False)
+        for begin, end in trouble
+        if max(low, begin) < min(high, end)
+    )
 
 
 @derived
