@@ -109,7 +109,7 @@ async def httpx(url: str, seconds: float, concurrency: int) -> dict[str, float]:
         return await closed_loop(post, seconds, concurrency)
 
 
-def locust(url: str, seconds: float, concurrency: int, rate: float = 0.0) -> dict[str, float]:
+def locust(url: str, seconds: float, concurrency: int, rate: float = 0.0) -> dict[str, Any]:
     """Locust's FastHttpUser in its local runner; with a rate, its users share it (constant_throughput)."""
     import locust as library
     from gevent import sleep
@@ -138,9 +138,11 @@ def locust(url: str, seconds: float, concurrency: int, rate: float = 0.0) -> dic
         "done": total.num_requests - total.num_failures,
         "wall_s": time.perf_counter() - began,
         "cpu_s": time.process_time() - cpu,
-        "p50_s": (total.get_response_time_percentile(0.5) or 0) / 1e3,
-        "p99_s": (total.get_response_time_percentile(0.99) or 0) / 1e3,
-        "max_s": (total.max_response_time or 0) / 1e3,
+        "latency": [
+            (total.get_response_time_percentile(0.5) or 0) / 1e3,
+            (total.get_response_time_percentile(0.99) or 0) / 1e3,
+            (total.max_response_time or 0) / 1e3,
+        ],
     }
     runner.quit()
     return measured
@@ -187,7 +189,7 @@ async def open_loop(url: str, seconds: float, timer: str, rate: float) -> dict[s
                 await asyncio.sleep(max(0.0, planned - clock.now()))
                 tasks.append(asyncio.create_task(fire(number, planned)))
             await asyncio.gather(*tasks)
-    return {"failed": failed, "late_s": sorted(late), "latency_s": sorted(latency)}
+    return {"failed": failed, "done": len(latency), "late": figures(late), "latency": figures(latency)}
 
 
 def floor(seconds: float, rate: float) -> dict[str, Any]:
@@ -198,7 +200,13 @@ def floor(seconds: float, rate: float) -> dict[str, Any]:
         planned = begin + number / rate
         time.sleep(max(0.0, planned - time.perf_counter()))
         late.append(time.perf_counter() - planned)
-    return {"failed": 0, "late_s": sorted(late)}
+    return {"failed": 0, "late": figures(late)}
+
+
+def figures(values: list[float]) -> list[float]:
+    """Return median, 99th percentile and greatest, in seconds."""
+    ordered = sorted(values)
+    return [ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], ordered[-1]]
 
 
 def main() -> None:
