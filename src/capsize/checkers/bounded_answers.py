@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -50,10 +50,10 @@ class BoundedAnswers(msgspec.Struct, frozen=True, kw_only=True):
             )
         elif not calls:
             summary = "no API call was made while the database was away"
-        measures = {"calls": len(calls), "refused": refused, "unclear": len(findings)}
+        measures: dict[str, Any] = {"calls": len(calls), "refused": refused, "unclear": len(findings)}
         if calls:
-            measures["answer_max_s"] = seconds(max(op.t - op.sent for op in calls))  # type: ignore[assignment]
-            measures["answer_p50_s"] = seconds(quantile([op.t - op.sent for op in calls], 0.5))  # type: ignore[assignment]
+            measures["answer_max_s"] = seconds(max(op.t - op.sent for op in calls))
+            measures["answer_p50_s"] = seconds(quantile([op.t - op.sent for op in calls], 0.5))
         return Result(
             checker=self.name,
             verdict=verdict_of(findings, unknown=not calls),

@@ -68,6 +68,16 @@ class Fleet:
             if one.ready is not None
         )
 
+    def away(self, instance: str) -> tuple[Span, ...]:
+        """Return when an instance had no ready process, from each one's end to the next one's readiness."""
+        line = self.incarnations.get(instance, [])
+        spans: list[Span] = []
+        for number, one in enumerate(line):
+            if one.gone is not None:
+                back = (after.ready for after in line[number + 1 :] if after.ready is not None)
+                spans.append((one.gone, next(back, self.end_s)))
+        return merged(spans)
+
     def harmed(self, instance: str) -> tuple[Span, ...]:
         """Return when an instance was in the hands of a strike or had just died of something else."""
         deaths = ((one.died, one.gone) for one in self.incarnations.get(instance, ()))
@@ -139,15 +149,8 @@ def database_trouble(history: History) -> tuple[Span, ...]:
     """Return when the database was, or may have been, out of the workers' reach: struck, or down by itself."""
     lives = fleet(history)
     struck = [strike.span(lives.end_s) for strike in on(history, DATABASES)]
-    down: list[Span] = []
-    for instance, service in services(history).items():
-        if service not in DATABASES:
-            continue
-        line = lives.incarnations[instance]
-        for number, one in enumerate(line):
-            if one.gone is not None:
-                back = (after.ready for after in line[number + 1 :] if after.ready is not None)
-                down.append((one.gone, next(back, lives.end_s)))
+    instances = [name for name, service in services(history).items() if service in DATABASES]
+    down = [span for name in instances for span in lives.away(name)]
     return merged([*struck, *down])
 
 

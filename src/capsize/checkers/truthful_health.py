@@ -71,10 +71,7 @@ class TruthfulHealth(msgspec.Struct, frozen=True, kw_only=True):
             (low, high + self.again_s)
             for name in {name for s in strikes(history) for name in s.victims} | set(services(history))
             if service_of(history, name) == self.api
-            for low, high in [
-                *instances.harmed(name),
-                *_gone(instances.incarnations.get(name, []), instances.end_s),
-            ]
+            for low, high in [*instances.harmed(name), *instances.away(name)]
         ]
         spans = [(low + self.again_s, high) for low, high in up(history) if low > first]
         return less([span for span in spans if span[0] < span[1]], harmed)
@@ -85,15 +82,6 @@ class TruthfulHealth(msgspec.Struct, frozen=True, kw_only=True):
         if not asked and self.required:
             return "no outage of the database was seen while the API was asked"
         return None
-
-
-def _gone(line: list, end_s: float) -> list[Span]:  # type: ignore[type-arg]
-    backs = [one.ready for one in line[1:]] + [None]
-    return [
-        (one.gone, end_s if back is None else back)
-        for one, back in zip(line, backs, strict=True)
-        if one.gone is not None
-    ]
 
 
 def _between(answers: tuple[Op, ...], span: Span) -> tuple[Op, ...]:
