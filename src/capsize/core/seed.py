@@ -14,3 +14,8 @@ def stream(seed: int, *purpose: str | int) -> random.Random:
     """
     name = "/".join(str(part) for part in (seed, *purpose))
     return random.Random(int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big"))
+
+
+def fraction(draw: random.Random) -> float:
+    """Return a number in [0, 1) with six digits, short in a plan and never rounded up to one."""
+    return draw.randrange(1_000_000) / 1_000_000

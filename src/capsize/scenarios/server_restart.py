@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capsize.core.experiment import Experiment, PlannedStrike, Target
 from capsize.core.levels import Level
-from capsize.core.seed import stream
+from capsize.core.seed import fraction, stream
 from capsize.scenarios import outages
 from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
 
@@ -21,7 +21,7 @@ def plan(level: Level, seed: int) -> Experiment:
             at_s=at_s,
             # The first is always the hard one; a restart by SIGTERM is the milder case.
             fault=spec("kill" if number == 1 or draw.random() < 0.75 else "terminate"),
-            target=Target(service="api", pick=round(draw.random(), 6), wait_s=5.0),
+            target=Target(service="api", pick=fraction(draw), wait_s=5.0),
         )
         for number, at_s in enumerate(moments[:-1], start=1)
     )

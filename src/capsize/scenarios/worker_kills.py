@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from capsize.core.experiment import LoadPlan, PlannedStrike, Spec, Target
 from capsize.core.levels import Level
-from capsize.core.seed import stream
+from capsize.core.seed import fraction, stream
 from capsize.scenarios.building import REDELIVERY_S, spec, strike_times
 from capsize.scenarios.feasible import ideal_completion
 
@@ -64,7 +64,7 @@ def _drawn(level: Level, draw: random.Random, blow: Draw) -> tuple[PlannedStrike
     for number, at_s in enumerate(times, start=1):
         what = blow(draw, number)
         target = Target(
-            service="worker", pick=round(draw.random(), 6), count=what.count, busy=True, wait_s=BUSY_WAIT_S
+            service="worker", pick=fraction(draw), count=what.count, busy=True, wait_s=BUSY_WAIT_S
         )
         strikes.append(
             PlannedStrike(id=f"s{number}", at_s=at_s, fault=what.fault, target=target, for_s=what.for_s)
