@@ -36,37 +36,50 @@ def recoveries(history: History, service: str, in_row: int, onset_s: float) -> t
     """Return the aftermath of each strike that landed on a service.
 
     For workers it is the time from the first victim's death until every one was ready again, and only a strike
-    on one of the same overtakes it; for everything else it is the time from the blow until the availability
-    probe was answered well ``in_row`` times in a row. A dip counts as the strike's own when it begins up to
-    ``onset_s`` after the strike landed, or was healed if it was held.
+    on one of the same overtakes it; a strike that only froze them has no such time and is left out. For
+    everything else it is the time from the blow until the availability probe was answered well ``in_row``
+    times in a row. A dip counts as the strike's own when it begins up to ``onset_s`` after the strike landed,
+    or was healed if it was held.
     """
     struck = [strike for strike in on(history, [service]) if strike.landed is not None]
-    is_worker = any(service_of(history, worker) == service for worker in workers(history))
-    found: list[Recovery] = []
-    for number, strike in enumerate(struck):
-        after = struck[number + 1] if number + 1 < len(struck) else None
-        since = strike.healing if strike.held and strike.healing is not None else strike.begin
-        if is_worker:
-            seen, until = _instances(history, strike), fleet(history).end_s
-            # A worker that is asked to stop may take its time: what counts is from when it was away.
-            since = max(since, seen.down or since)
-            after = next(
-                (one for one in struck[number + 1 :] if set(one.victims) & set(strike.victims)), None
-            )
-        else:
-            looks = ready(history)
-            dips_until = max(since, strike.landed or since) + onset_s
-            if after is not None:
-                dips_until = min(dips_until, after.begin)
-            seen = back_after(looks, strike.begin, dips_until, in_row)
-            until = looks[-1].t if looks else since
-        late = after is not None and (seen.back is None or seen.back > after.begin)
-        found.append(
-            Recovery(
-                strike=strike, since=since, down=seen.down, back=seen.back, seen_until=until, superseded=late
-            )
-        )
-    return tuple(found)
+    if any(service_of(history, worker) == service for worker in workers(history)):
+        found = [_of_workers(history, strike, struck[n + 1 :]) for n, strike in enumerate(struck)]
+        return tuple(one for one in found if one is not None)
+    dips = [_of_answers(history, s, struck[n + 1 :], in_row, onset_s) for n, s in enumerate(struck)]
+    return tuple(dips)
+
+
+def _of_workers(history: History, strike: Strike, later: list[Strike]) -> Recovery | None:
+    seen = _instances(history, strike)
+    if seen.down is None:
+        # Frozen and let go: it was never away, so there is nothing to come back from.
+        return None
+    same = [one for one in later if set(one.victims) & set(strike.victims)]
+    # A worker that is asked to stop may take its time: what counts is from when it was away.
+    since = max(_since(strike), seen.down)
+    return _recovery(strike, since, seen, fleet(history).end_s, same)
+
+
+def _of_answers(
+    history: History, strike: Strike, later: list[Strike], in_row: int, onset_s: float
+) -> Recovery:
+    looks, since = ready(history), _since(strike)
+    dips_until = max(since, strike.landed or since) + onset_s
+    if later:
+        dips_until = min(dips_until, later[0].begin)
+    seen = back_after(looks, strike.begin, dips_until, in_row)
+    return _recovery(strike, since, seen, looks[-1].t if looks else since, later)
+
+
+def _since(strike: Strike) -> float:
+    return strike.healing if strike.held and strike.healing is not None else strike.begin
+
+
+def _recovery(strike: Strike, since: float, seen: Return, until: float, later: list[Strike]) -> Recovery:
+    late = bool(later) and (seen.back is None or seen.back > later[0].begin)
+    return Recovery(
+        strike=strike, since=since, down=seen.down, back=seen.back, seen_until=until, superseded=late
+    )
 
 
 def _instances(history: History, strike: Strike) -> Return:

@@ -19,6 +19,9 @@ from capsize.core.events import Op
 from capsize.core.history import History
 from capsize.core.verdict import Finding, Result
 
+LOOKS_END_S = 5.0
+"""Looks that end so much sooner than the answers have broken off: nobody knows what came then."""
+
 
 class TruthfulHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Ready answers are good only while the database answers, and are good again soon after it does.
@@ -79,6 +82,11 @@ class TruthfulHealth(msgspec.Struct, frozen=True, kw_only=True):
     def _doubt(self, history: History, asked: int) -> str | None:
         if not looks(history):
             return "nobody looked at the database beside the service"
+        last, until = looks(history)[-1].t, max((op.t for op in ready(history)), default=0.0)
+        if until - last > LOOKS_END_S:
+            return (
+                f"the looks at the database broke off at {last:.1f} s, the answers went on to {until:.1f} s"
+            )
         if not asked and self.required:
             return "no outage of the database was seen while the API was asked"
         return None

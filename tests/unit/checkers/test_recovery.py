@@ -136,3 +136,21 @@ def test_a_strike_on_another_worker_overtakes_nothing() -> None:
     past.kill(5.0, "worker-1", back=8.0).kill(6.0, "worker-2", back=9.0, id="s2")
     measures = Recovered(service="worker").check(past.history()).measures
     assert (measures["recovery_n"], measures["superseded"]) == (2, 0)
+
+
+def test_a_worker_that_was_only_frozen_has_no_recovery_time() -> None:
+    """Its zero would flatter the median."""
+    past = Past("worker-1").runs(1.0, 2.0, "worker-1", "T1").ready(0.0, 20.0)
+    past.kill(5.0, "worker-1", back=6.01).pause(8.0, 12.0, "worker-1", "s2")
+    measures = Recovered(service="worker").check(past.history()).measures
+    assert (measures["recovery_n"], measures["recovery_p50_s"]) == (1, 1.01)
+    frozen = Past("worker-1").runs(1.0, 2.0, "worker-1", "T1").pause(8.0, 12.0, "worker-1")
+    assert Recovered(service="worker").check(frozen.history()).verdict is Verdict.UNKNOWN
+
+
+def test_a_graceful_stop_counts_from_when_the_worker_was_away() -> None:
+    """It may finish its task first; that is no failure yet."""
+    past = Past("worker-1").runs(1.0, 2.0, "worker-1", "T1").ready(0.0, 20.0)
+    past.strike("terminate", "worker-1", begin=5.0, landed=8.0, healing=8.0, healed=8.6)
+    result = Recovered(service="worker").check(past.exits(8.0, "worker-1", back=8.6, code=0).history())
+    assert result.measures["recovery_max_s"] == pytest.approx(0.6)

@@ -64,3 +64,11 @@ def test_a_look_that_timed_out_without_any_fault_is_no_outage() -> None:
     """The machine was slow; the independent look is no better than the answer then."""
     past = Past("api-1").database(0.0, 5.0, True).database(5.0, 9.0, False).database(9.0, 15.0, True)
     assert TruthfulHealth().check(past.ready(0.0, 15.0).history()).verdict is Verdict.UNKNOWN
+
+
+def test_looks_that_broke_off_leave_it_open() -> None:
+    """A probe that died saw one outage and not the next."""
+    past = outage(says_ok_until=5.6, end=12.0).ready(12.0, 30.0)
+    result = TruthfulHealth().check(past.history())
+    assert result.verdict is Verdict.UNKNOWN
+    assert "broke off" in result.summary
