@@ -15,6 +15,14 @@ from capsize.core.history import History
 from capsize.core.verdict import Judgement
 
 
+class LeftUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A system that a run left up on request: where it is, and the folder by which it is ended."""
+
+    place: str
+    api_url: str
+    database_url: str
+
+
 class RunDirectory:
     """The files of one run under ``runs/<time>-<scenario>-<level>-<seed>/``."""
 
@@ -66,6 +74,16 @@ class RunDirectory:
     def history(self) -> History:
         """Read the history, as far as it was written."""
         return journal.read(self.history_path)
+
+    @property
+    def left_up_path(self) -> Path:
+        """Return the file that tells of a system that was left up."""
+        return self.path / "left-up.json"
+
+    def left_up(self) -> LeftUp | None:
+        """Return the system that the run left up, unless it was ended since."""
+        path = self.left_up_path
+        return msgspec.json.decode(path.read_bytes(), type=LeftUp) if path.is_file() else None
 
     def write_judgement(self, judgement: Judgement) -> None:
         """Write ``verdict.json``."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,3 +149,24 @@ def test_the_same_seed_makes_identical_plan_files(tmp_path: Path) -> None:
             process.kill()
         plans.append(_only_run(output).experiment_path.read_bytes())
     assert plans[0] == plans[1] != plans[2]
+
+
+def test_a_run_can_leave_its_system_up_and_end_it_later(tmp_path: Path) -> None:
+    """`--no-cleanup` leaves a system that answers; `capsize down --run` ends it, and nothing is left."""
+    done = _run("run", "--scenarios", "baseline", "--no-cleanup", "--output", str(tmp_path), *QUICK)
+    run = _only_run(tmp_path)
+    left = run.left_up()
+    try:
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert left is not None
+        assert f"down --run {run.path}" in done.stdout
+        with urllib.request.urlopen(f"{left.api_url}/health/ready", timeout=20) as answer:
+            assert answer.status == 200
+    finally:
+        ended = _run("down", "--run", str(run.path))
+    assert ended.returncode == 0, ended.stderr
+    _until(lambda: not _left(run.history()), "the end of what was left up")
+    assert not Path(left.place).exists()
+    again = _run("down", "--run", str(run.path))
+    assert again.returncode == 64
+    assert "ended already" in again.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import time
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class One:
             raise
         report = self._report(directory, ending, time.monotonic() - began)
         display.end(result_line(report.result))
+        _tell_left_up(directory, display)
         if ending.skipped:
             _discard(directory)
         return Outcome(report, ending.crash, None if ending.skipped else directory.path)
@@ -153,3 +155,10 @@ def _discard(directory: RunDirectory) -> None:
     """Take away the directory of a run that never began: it holds a plan and nothing else."""
     if not directory.history_path.exists() or directory.history_path.stat().st_size == 0:
         shutil.rmtree(directory.path, ignore_errors=True)
+
+
+def _tell_left_up(directory: RunDirectory, display: Display) -> None:
+    left = directory.left_up()
+    if left is not None:
+        display.say(f"    left up: API {left.api_url}, database {left.database_url}")
+        display.say(f"    end it with: {program()} down --run {shlex.quote(str(directory.path))}")

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -65,11 +66,37 @@ def up_command(port: int, workers: int, foreground: bool) -> int:
 
 
 @click.command("down", short_help="Stop what up started.")
-def down_command() -> int:
+@click.option(
+    "--run",
+    "run_directory",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Stop what this run left up with --no-cleanup, instead.",
+)
+def down_command(run_directory: Path | None) -> int:
     """Stop what ``capsize up`` started. Nothing else is touched; no stack up is fine too."""
     from capsize.platforms.local import stack
 
+    if run_directory is not None:
+        return _end_left_up(run_directory)
     click.echo("The stack is down." if stack.down() else "No stack was up.")
+    return 0
+
+
+def _end_left_up(path: Path) -> int:
+    from capsize.core.errors import UsageError
+    from capsize.platforms.local.place import is_place, remove_place
+    from capsize.rundir import RunDirectory
+
+    run = RunDirectory.open(path)
+    left = run.left_up()
+    if left is None:
+        raise UsageError(f"{path} left nothing up, or it was ended already")
+    place = Path(left.place)
+    if is_place(place):
+        remove_place(place)
+    run.left_up_path.unlink()
+    click.echo("What the run left up is down.")
     return 0
 
 

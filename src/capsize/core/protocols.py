@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -137,6 +138,15 @@ class Scalable(Protocol):
 
     async def scale(self, service: str, replicas: int) -> None:
         """Start or gracefully stop instances until there are so many; the highest names go first."""
+        ...
+
+
+@runtime_checkable
+class Leavable(Platform, Protocol):
+    """Can leave what it started running, for a person to look at."""
+
+    def leave(self) -> Path:
+        """Let go of everything and return the folder by which it is ended later; ``down`` does nothing then."""
         ...
 
 

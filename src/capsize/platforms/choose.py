@@ -23,10 +23,11 @@ def make_platform(
     clock: Clock,
     fields: dict[str, str],
     base_url: str | None = None,
+    outlives: bool = False,
 ) -> Platform:
     """Make a platform that has started nothing yet. Raises UsageError for a name that is not known."""
     if base_url is not None:
         return RemotePlatform(base_url)
     if name not in NAMES:
         raise UsageError(unknown("platform", name, NAMES))
-    return LocalPlatform(directory, record, clock, fields)
+    return LocalPlatform(directory, record, clock, fields, outlives=outlives)

@@ -15,14 +15,14 @@ from capsize.core.clock import Clock, MonotonicClock
 from capsize.core.errors import CapsizeError
 from capsize.core.events import Event, Noted, RunBegan, RunEnded
 from capsize.core.experiment import Experiment
-from capsize.core.protocols import Platform, Probe, Record, Send, Stage, System
+from capsize.core.protocols import Leavable, Platform, Probe, Record, Send, Stage, System
 from capsize.guardian import UndoLog
 from capsize.journal import Journal
 from capsize.load.http import HttpClient
 from capsize.load.progress import LiveProgress
 from capsize.load.witness import Witness
 from capsize.platforms.choose import make_platform
-from capsize.rundir import RunDirectory
+from capsize.rundir import LeftUp, RunDirectory, encode
 from capsize.runner.parts import Parts
 from capsize.runner.phases import Loads, NotSteady, play
 from capsize.runner.stage import RunningStage
@@ -69,11 +69,12 @@ async def execute(
                 clock=clock,
                 fields={"witness_url": witness.url},
                 base_url=base_url,
+                outlives=keep,
             )
             parts.require(under)
             async with (
                 _ending(record, clock, experiment, directory, under.name, system.name),
-                _standing(under, system, experiment, keep=keep),
+                _standing(under, system, experiment, directory if keep else None),
             ):
                 stage = await _stage(under, system, clock, record, progress, experiment.seed)
                 loads = Loads(stage, parts.loads)
@@ -147,15 +148,25 @@ async def _ending(
 
 @asynccontextmanager
 async def _standing(
-    platform: Platform, system: System, experiment: Experiment, *, keep: bool
+    platform: Platform, system: System, experiment: Experiment, keep_in: RunDirectory | None
 ) -> AsyncIterator[None]:
-    """Have the system up while the body runs, and nothing of it left afterwards."""
+    """Have the system up while the body runs, and nothing of it left afterwards.
+
+    With ``keep_in`` a system whose run ended in order is left up, and that run directory says how to end it.
+    """
     try:
         await platform.up(system.services(experiment.replicas, experiment.settings))
         yield
+        if keep_in is not None and isinstance(platform, Leavable):
+            _leave(platform, keep_in)
     finally:
-        if not keep:
-            await platform.down()
+        await platform.down()
+
+
+def _leave(platform: Leavable, directory: RunDirectory) -> None:
+    api_url, database_url = platform.api_url, platform.database_url
+    left = LeftUp(place=str(platform.leave()), api_url=api_url, database_url=database_url)
+    directory.left_up_path.write_bytes(encode(left))
 
 
 async def _stage(

@@ -9,21 +9,40 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from capsize.core.experiment import PlannedStrike
 from capsize.core.levels import Level
 
 
 @dataclass
-class _Workers:
-    """One-task-at-a-time workers; a worker is inside a task until ``ends``, or idle from ``ends`` on."""
+class _Service:
+    """Workers with one task at a time, and the tasks that wait, by the moment at which they are free.
+
+    Worker ``n`` is inside a task until ``ends[n]``, or idle from then on; ``inside`` tells which.
+    """
 
     ends: list[float]
-    inside: list[bool] = field(default_factory=list)
+    inside: list[bool]
+    queue: list[float]
+    restart_s: float
+    redelivery_s: float
 
-    def __post_init__(self) -> None:
-        self.inside = [False] * len(self.ends)
+    def suffer(self, strike: PlannedStrike, now: float) -> None:
+        """Take a strike on busy workers."""
+        busy = [number for number, inside in enumerate(self.inside) if inside]
+        if not busy:
+            return
+        victims = busy if strike.target.count == 0 else [busy[int(strike.target.pick * len(busy))]]
+        for victim in victims:
+            if strike.fault.name == "terminate":
+                # It finishes what it has, and is away only afterwards.
+                self.ends[victim] += self.restart_s
+                continue
+            away_s = self.restart_s if strike.for_s is None else strike.for_s
+            self.inside[victim] = False
+            self.ends[victim] = now + away_s
+            heapq.heappush(self.queue, now + self.redelivery_s)
 
 
 def ideal_completion(
@@ -31,28 +50,28 @@ def ideal_completion(
 ) -> float:
     """Return the share of the level's tasks that a perfect service completes within the deadline.
 
-    It hands tasks out at once, brings a killed worker back after ``restart_s`` and its task after
-    ``redelivery_s``. Each strike kills one busy worker.
+    It hands tasks out at once, brings a killed worker back after ``restart_s``, a frozen one when it is let
+    go on, and the task of either after ``redelivery_s``.
     """
-    queue = [0.0] * level.tasks
-    workers = _Workers(ends=[0.0] * level.workers)
+    service = _Service(
+        ends=[0.0] * level.workers,
+        inside=[False] * level.workers,
+        queue=[0.0] * level.tasks,
+        restart_s=restart_s,
+        redelivery_s=redelivery_s,
+    )
     done = 0
-    for moment, pick in [*((s.at_s, s.target.pick) for s in strikes), (level.deadline_s, -1.0)]:
-        until = min(moment, level.deadline_s)
-        done += _work(workers, queue, until, level.task_delay_s)
-        if pick < 0 or moment >= level.deadline_s:
+    for strike in strikes:
+        if strike.at_s >= level.deadline_s:
             break
-        busy = [index for index, inside in enumerate(workers.inside) if inside]
-        if busy:
-            victim = busy[int(pick * len(busy))]
-            workers.inside[victim] = False
-            workers.ends[victim] = until + restart_s
-            heapq.heappush(queue, until + redelivery_s)
-    return done / level.tasks
+        done += _work(service, strike.at_s, level.task_delay_s)
+        service.suffer(strike, strike.at_s)
+    return (done + _work(service, level.deadline_s, level.task_delay_s)) / level.tasks
 
 
-def _work(workers: _Workers, queue: list[float], until: float, delay_s: float) -> int:
+def _work(workers: _Service, until: float, delay_s: float) -> int:
     """Let the workers go on until a moment; returns how many tasks they finished."""
+    queue = workers.queue
     done = 0
     while True:
         index = min(range(len(workers.ends)), key=workers.ends.__getitem__)

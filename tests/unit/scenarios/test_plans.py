@@ -43,12 +43,13 @@ def test_strikes_keep_the_level_s_interval(number: int) -> None:
         assert all(low - 0.001 <= b - a <= high + 0.001 for a, b in pairwise(times))
 
 
+@pytest.mark.parametrize("name", ["multi-worker-chaos", "worker-restart"])
 @pytest.mark.parametrize("number", LEVELS)
-def test_a_perfect_service_passes_every_plan(number: int) -> None:
+def test_a_perfect_service_passes_every_plan(name: str, number: int) -> None:
     """No seed draws a plan under which even a service without fault would miss the completion criterion."""
     chosen = level(number)
     for seed in range(60):
-        strikes = SCENARIOS["multi-worker-chaos"].plan(chosen, seed).strikes
+        strikes = SCENARIOS[name].plan(chosen, seed).strikes
         share = ideal_completion(chosen, strikes, restart_s=1.0, redelivery_s=REDELIVERY_S)
         assert chosen.completion_min <= share <= chosen.completion_max
 

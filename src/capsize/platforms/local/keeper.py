@@ -33,7 +33,8 @@ KILL_LIMIT_S = 10.0
 class Recipe:
     """How an instance is started, seen to be ready, and stopped.
 
-    ``before`` is run ahead of every start, to clear away what a killed process left.
+    ``before`` is run ahead of every start, to clear away what a killed process left. ``outlives``: it goes on
+    when capsize ends.
     """
 
     command: tuple[str, ...]
@@ -46,6 +47,7 @@ class Recipe:
     user: pwd.struct_passwd | None = None
     cwd: Path | None = None
     before: Callable[[], Awaitable[None]] | None = None
+    outlives: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,13 @@ class RestartPolicy:
     """When an instance that exited is started again, as container engines do it.
 
     The delay doubles with each exit; it is back at the first one when the instance had been ready for
-    ``reset_s``. After ``tries_max`` exits in a row before it was ready the supervisor gives up.
+    ``reset_s``. That is one second where engines take ten: the exits are capsize's own doing, and a service
+    that comes back each time must not be held back for it. After ``tries_max`` exits in a row before it was ready the supervisor gives up.
     """
 
     first_s: float = 0.1
     longest_s: float = 5.0
-    reset_s: float = 10.0
+    reset_s: float = 1.0
     tries_max: int = 10
 
 
@@ -188,6 +191,11 @@ class Keeper:
             await to_the_end(asyncio.to_thread(tree.thaw, process.pid))
         self.frozen = False
 
+    def let_go(self) -> None:
+        """Stop keeping it and leave its process, if one is running, as it is."""
+        if self._task is not None:
+            self._task.cancel()
+
     # ------------------------------------------------------------ inside
 
     def _running(self) -> Process:
@@ -228,6 +236,7 @@ class Keeper:
                 on_exit=self._exited,
                 user=self._recipe.user,
                 cwd=self._recipe.cwd,
+                outlives=self._recipe.outlives,
             )
         finally:
             os.close(fd)

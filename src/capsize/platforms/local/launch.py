@@ -2,8 +2,8 @@
 
     launch.py PARENT UID GID PROGRAM ARGUMENT...
 
-It asks the kernel for SIGKILL when capsize dies, gives up root when told to (UID ``-`` keeps the user), and
-then becomes the program. A hook between fork and exec could do the same, but runs Python code in the child
+It asks the kernel for SIGKILL when capsize dies (PARENT ``-``: it outlives capsize), gives up root when told
+to (UID ``-`` keeps the user), and then becomes the program. A hook between fork and exec could do the same, but runs Python code in the child
 of a process that may have threads. It costs about 10 ms per start.
 """
 
@@ -28,7 +28,7 @@ def main(parent: str, uid: str, gid: str, program: str, *arguments: str) -> None
         os.setgroups([])
         os.setgid(int(gid))
         os.setuid(int(uid))
-    if prctl is not None:
+    if prctl is not None and parent != "-":
         # After the change of user, which makes the kernel forget the wish.
         prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != int(parent):

@@ -33,12 +33,22 @@ class Owner(msgspec.Struct, frozen=True):
     space: str
 
 
+def hand_over(path: Path, pid: int) -> None:
+    """Make another process the owner of a folder: as long as it lives the folder is not stale."""
+    created = psutil.Process(pid).create_time()
+    (path / MARK).write_bytes(msgspec.json.encode(Owner(pid, created, _space())))
+
+
+def is_place(path: Path) -> bool:
+    """Tell whether a folder is one of a stack, so that it may be removed with all that runs in it."""
+    return path.name.startswith(PREFIX) and (path / MARK).is_file()
+
+
 def make_place() -> Path:
     """Make a folder for one stack, where also another user may enter."""
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_parent()))
     path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    process = psutil.Process()
-    (path / MARK).write_bytes(msgspec.json.encode(Owner(process.pid, process.create_time(), _space())))
+    hand_over(path, os.getpid())
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from capsize.platforms.local.job import Job
 from capsize.platforms.local.keeper import Keeper, Recipe, RestartPolicy
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.looks import Look, at_once, http_ok, log_line
-from capsize.platforms.local.place import make_place, remove_place, stale_places
+from capsize.platforms.local.place import hand_over, make_place, remove_place, stale_places
 from capsize.platforms.local.plan import Plan, instance_name
 from capsize.platforms.local.postgres import Postgres, Superuser
 from capsize.platforms.local.waits import side_by_side, to_the_end
@@ -29,6 +30,7 @@ class LocalPlatform:
 
     ``directory`` gets one log file per instance. ``fields`` fill places in commands and environments beside
     ``{port}``, ``{instance}``, ``{database_url}`` and ``{api_url}``. Limits on cpu and memory are not kept.
+    With ``outlives`` the instances go on when capsize ends, as ``leave`` wants it.
     """
 
     name = "local"
@@ -40,10 +42,13 @@ class LocalPlatform:
         clock: Clock,
         fields: Mapping[str, str],
         policy: RestartPolicy | None = None,
+        *,
+        outlives: bool = False,
     ) -> None:
         self._directory, self._record, self._clock = directory, record, clock
         self._fields = dict(fields)
         self._policy = policy or RestartPolicy()
+        self._outlives = outlives
         self._reset()
 
     def _reset(self) -> None:
@@ -81,6 +86,23 @@ class LocalPlatform:
         It goes on to its end when its caller is cancelled, and the cancellation is passed on afterwards.
         """
         await to_the_end(self._down())
+
+    def leave(self) -> Path:
+        """Let go of everything and leave it running; returns the folder that :func:`remove_place` ends it by.
+
+        Nothing is restarted any more. Only for a platform whose instances outlive capsize.
+        """
+        database = self._plan.of_role("database")
+        if not self._outlives or self._place is None or database is None:
+            raise UsageError("only a stack that is up and was made to outlive capsize can be left")
+        for keeper in self._keepers.values():
+            keeper.let_go()
+        owner = self._keepers[instance_name(database, 1)].instance.pid
+        if owner is not None:
+            hand_over(self._place, owner)
+        place = self._place
+        self._reset()
+        return place
 
     # ------------------------------------------------------------ what there is
 
@@ -191,7 +213,7 @@ class LocalPlatform:
             name,
             service.name,
             self._plan.port(service, number),
-            recipe or self._recipe(service, number),
+            replace(recipe or self._recipe(service, number), outlives=self._outlives),
             self._log(name),
             self._record,
             self._clock,

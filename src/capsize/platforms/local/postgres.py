@@ -175,10 +175,20 @@ class Superuser:
                 if self._connection is None or self._connection.is_closed():
                     self._connection = await connect(self._url)
                 return [dict(row) for row in await self._connection.fetch(sql, *args)]
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (
+            TimeoutError,
+            OSError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
             self.drop()
             why = str(error) or f"no answer within {QUERY_LIMIT_S:g} s"
             raise InjectionError(f"the database did not run {sql!r}: {why}") from error
+        except BaseException:
+            # Cancelled in the middle of a statement: the connection is in no state to be used again.
+            self.drop()
+            raise
 
     def drop(self) -> None:
         """Close the connection without a word to the server, which may be gone or frozen."""

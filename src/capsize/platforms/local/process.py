@@ -88,14 +88,18 @@ def spawn(
     on_exit: Callable[[int], None],
     user: pwd.struct_passwd | None = None,
     cwd: Path | None = None,
+    outlives: bool = False,
 ) -> Process:
     """Start a program with its output going to a file descriptor; ``user`` is whom to become, if anybody.
+
+    It dies with this process unless it ``outlives`` it.
 
     ``on_exit`` is called with the exit code in the turn of the event loop that notices the end.
     """
     ids = ("-", "-") if user is None else (str(user.pw_uid), str(user.pw_gid))
+    parent = "-" if outlives else str(os.getpid())
     popen = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *ids, *command],
+        [sys.executable, "-I", "-S", str(LAUNCH), parent, *ids, *command],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
