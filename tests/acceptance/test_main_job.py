@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.engines import need_postgres
 
 from capsize.core.events import InstanceChanged, RunEnded, Struck
 from capsize.core.history import History
 from capsize.rundir import RunDirectory
+from support.engines import need_postgres
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -60,7 +60,9 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 def _struck(output: Path, stage: str) -> bool:
     runs = [path for path in output.glob("*/history.jsonl")] if output.exists() else []
-    return any(event.stage == stage for path in runs for event in RunDirectory(path.parent).history().of(Struck))
+    return any(
+        event.stage == stage for path in runs for event in RunDirectory(path.parent).history().of(Struck)
+    )
 
 
 def _begin(output: Path, *words: str) -> subprocess.Popen[str]:
