@@ -22,6 +22,8 @@ SUBMISSIONS_MAX = 10_000
 class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     """Submits ``count`` tasks of ``seconds`` each at ``rate`` per second; without a count until cancelled.
 
+    The first one is due ``after_s`` after the load began: several loads, each with a label, make bursts.
+
     Each task has an idempotency key drawn from the seed and ``label`` (two such loads in one experiment need
     two labels). A try that was refused, or whose outcome nobody knows, is repeated with the same key after
     a growing pause, until the service acknowledges the task; each try is one Op ``submit``.
@@ -32,6 +34,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     count: Annotated[int, msgspec.Meta(ge=0)] | None = None
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     rate: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    after_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     backoff_s: tuple[float, float] = (0.1, 1.0)
     label: str = "tasks"
@@ -52,7 +55,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
             def shed(number: int, planned: float) -> None:
                 caller.shed("submit", planned, SUBMISSIONS_MAX, key=self._key(stage.seed, number))
 
-            times = itertools.islice(arrivals(self.rate), self.count)
+            times = (self.after_s + at for at in itertools.islice(arrivals(self.rate), self.count))
             await open_loop(stage.clock, times, submit, in_flight_max=SUBMISSIONS_MAX, shed=shed)
 
     async def _submit(self, stage: Stage, caller: Caller, key: str, planned: float) -> None:
