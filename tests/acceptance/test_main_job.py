@@ -59,7 +59,7 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 
 def _struck(output: Path, stage: str) -> bool:
-    runs = [path for path in output.glob("*/history.jsonl")] if output.exists() else []
+    runs = list(output.glob("*/history.jsonl")) if output.exists() else []
     return any(
         event.stage == stage for path in runs for event in RunDirectory(path.parent).history().of(Struck)
     )
