@@ -15,6 +15,7 @@ from capsize.checkers.lost import Lost
 from capsize.checkers.misreported import Misreported
 from capsize.checkers.overlap import Overlap
 from capsize.checkers.recovery import Recovered
+from capsize.checkers.reported import ReportedDone
 from capsize.checkers.restarted import Restarted
 from capsize.checkers.resurrected import Resurrected
 from capsize.checkers.retries import Retries
@@ -52,6 +53,7 @@ CHECKERS: dict[str, type[Checker]] = {
     "truthful_health": TruthfulHealth,
     "bounded_answers": BoundedAnswers,
     "endpoints": Endpoints,
+    "reported": ReportedDone,
 }
 """Every checker by the name that an experiment calls it."""
 

@@ -75,6 +75,10 @@ def run_command(
     overrides = _overrides(given)
     chosen_seed = draw_seed() if seed is None else seed
     experiments = plan(scenarios, difficulty, chosen_seed, given["time_scale"], overrides)
+    if given["base_url"] is not None:
+        from capsize.scenarios.remote import without_control
+
+        experiments = tuple(without_control(experiment) for experiment in experiments)
     return carry_out(
         Invocation(
             experiments=experiments,

@@ -29,7 +29,8 @@ class Connection(asyncio.Protocol):
     """Carries requests over one socket, one after the other.
 
     ``exchange`` writes straight to the socket, not through the transport: the time of sending is then exact,
-    and a refused write is known to have carried no byte. ``release`` is called when the connection is free
+    and a refused write is known to have carried no byte. An ``encrypted`` connection has to write through its
+    transport, and its socket may have something to say that is no answer, so it is not looked at. ``release`` is called when the connection is free
     for the next request, ``gone`` once when it will never be again.
     """
 
@@ -53,6 +54,8 @@ class Connection(asyncio.Protocol):
         limits: Limits,
         release: Callable[[Connection], None],
         gone: Callable[[Connection], None],
+        *,
+        encrypted: bool = False,
     ) -> None:
         self.idle_since = 0.0
         self._sock = sock
@@ -60,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._release = release
         self._gone = gone
+        self._encrypted = encrypted
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._closed = False
@@ -87,7 +91,7 @@ class Connection(asyncio.Protocol):
             return None
         sent = self._clock.now()
         try:
-            written = self._sock.send(data)
+            written = 0 if self._encrypted else self._sock.send(data)
         except (BlockingIOError, InterruptedError):
             written = 0
         except OSError:
@@ -120,7 +124,7 @@ class Connection(asyncio.Protocol):
         """Take the transport over."""
         # A cast and no isinstance: uvloop's transports do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
-        if hasattr(select, "poll"):
+        if hasattr(select, "poll") and not self._encrypted:
             self._poll = select.poll()
             self._poll.register(self._sock.fileno(), select.POLLIN)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections import deque
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -34,7 +35,7 @@ CLOSED = f"{NOT_SENT}the client is closed"
 class HttpClient:
     """Sends requests to one host and port; as many at once as there are callers, up to ``connections_max``.
 
-    HTTP/1.1 without pipelining or TLS. A connection whose request failed or ran out of time is never used
+    HTTP/1.1 without pipelining, over TLS when a context is given. A connection whose request failed or ran out of time is never used
     again. Memory is bounded: ``limits`` for each answer, times ``connections_max``.
     """
 
@@ -47,9 +48,11 @@ class HttpClient:
         connections_max: int = 512,
         idle_max_s: float = 2.0,
         limits: Limits = Limits(),  # noqa: B008  # frozen
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._host, self._port, self._clock = host, port, clock
         self._connections_max, self._idle_max_s, self._limits = connections_max, idle_max_s, limits
+        self._tls = tls
         self._authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
@@ -58,11 +61,10 @@ class HttpClient:
 
     @classmethod
     def to(cls, url: str, clock: Clock, *, connections_max: int = 512) -> HttpClient:
-        """Return a client for ``http://host:port``. Raises :class:`UsageError` for any other form."""
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/"):
-            raise UsageError(f"{url!r} can't be driven: the address must have the form http://host:port")
-        return cls(parts.hostname, parts.port or 80, clock, connections_max=connections_max)
+        """Return a client for ``http[s]://host[:port]``. Raises :class:`UsageError` for any other form."""
+        host, port, secure = address(url)
+        tls = ssl.create_default_context() if secure else None
+        return cls(host, port, clock, connections_max=connections_max, tls=tls)
 
     async def __aenter__(self) -> HttpClient:
         return self
@@ -151,12 +153,19 @@ class HttpClient:
         refusal = OSError(f"the host {self._host} has no address")
         for family, address in await self._addresses(loop):
             sock = socket.socket(family, socket.SOCK_STREAM)
-            connection = Connection(sock, self._clock, self._limits, self._release, self._gone)
+            connection = Connection(
+                sock, self._clock, self._limits, self._release, self._gone, encrypted=self._tls is not None
+            )
             try:
                 sock.setblocking(False)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 await loop.sock_connect(sock, address)
-                await loop.create_connection(lambda made=connection: made, sock=sock)  # type: ignore[misc]
+                await loop.create_connection(
+                    lambda made=connection: made,  # type: ignore[misc]
+                    sock=sock,
+                    ssl=self._tls,
+                    server_hostname=self._host if self._tls else None,
+                )
             except BaseException as error:
                 connection.abort()
                 sock.close()
@@ -178,6 +187,15 @@ class HttpClient:
 
     def _unreached(self, began: float, error: str) -> Exchange:
         return Exchange(sent=began, done=self._clock.now(), error=error, reached=False)
+
+
+def address(url: str) -> tuple[str, int, bool]:
+    """Return the host, the port and whether TLS is spoken there. Raises :class:`UsageError`."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        raise UsageError(f"{url!r} can't be driven: the address must have the form http[s]://host[:port]")
+    secure = parts.scheme == "https"
+    return parts.hostname, parts.port or (443 if secure else 80), secure
 
 
 def encode(request: Request, authority: str) -> bytes:

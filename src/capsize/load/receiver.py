@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import cast
 
@@ -12,7 +13,16 @@ import httptools
 BODY_MAX = 1024 * 1024
 HEAD_MAX = 64 * 1024
 
-Answer = Callable[[str, str, bytes], tuple[int, str]]
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """An answer out of the ordinary: these bytes, so much later, and the end; None: never any."""
+
+    data: bytes | None
+    after_s: float = 0.0
+
+
+Answer = Callable[[str, str, bytes], tuple[int, str] | Odd]
 """From method, path and body to status and text; runs in the event loop, so it must be quick."""
 
 
@@ -33,6 +43,7 @@ class Receiver(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._out: list[bytes] = []
         self._over = False
+        self._odd = False
         self._begin()
 
     def abort(self) -> None:
@@ -64,7 +75,7 @@ class Receiver(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is complete now."""
-        if self._over or self._transport is None:
+        if self._over or self._odd or self._transport is None:
             return
         if not self._headed:
             self._head_bytes += len(data)
@@ -109,16 +120,23 @@ class Receiver(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Answer."""
-        if self._over:
+        if self._over or self._odd:
             return
         if self._size > BODY_MAX:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is over {BODY_MAX} bytes")
             return
         method = self._parser.get_method().decode("latin-1")
         path = self._url.partition(b"?")[0].decode("latin-1")
-        status, text = self._answer(method, path, b"".join(self._body))
+        answer = self._answer(method, path, b"".join(self._body))
+        if isinstance(answer, Odd):
+            # Nothing else is said on this connection, and nothing more is read from it.
+            self._odd = True
+            if answer.data is not None:
+                asyncio.get_running_loop().call_later(answer.after_s, self._end_with, answer.data)
+            return
+        status, text = answer
         self._over = not self._parser.should_keep_alive()
-        self._out.append(_response(status, text, close=self._over, bodiless=method == "HEAD"))
+        self._out.append(response(status, text, close=self._over, bodiless=method == "HEAD"))
         self._head_bytes, self._headed = 0, False
 
     # ------------------------------------------------------------
@@ -129,16 +147,22 @@ class Receiver(asyncio.Protocol):
         self._size = self._head_bytes = 0
         self._headed = False
 
+    def _end_with(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+            self._transport.close()
+
     def _refuse(self, status: int, text: str) -> None:
         if not self._over:
             self._over = True
-            self._out.append(_response(status, text, close=True))
+            self._out.append(response(status, text, close=True))
 
 
 _NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
-def _response(status: int, text: str, *, close: bool, bodiless: bool = False) -> bytes:
+def response(status: int, text: str, *, close: bool, bodiless: bool = False) -> bytes:
+    """Return an HTTP answer with a text."""
     if status == HTTPStatus.NO_CONTENT and not close:
         return _NO_CONTENT
     body = text.encode()

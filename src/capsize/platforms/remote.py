@@ -19,12 +19,12 @@ class RemotePlatform:
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
-        if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
             raise UsageError(
-                f"BASE_URL is {base_url!r}; give http://HOST:PORT without a path. "
-                "For a service behind TLS give the address behind the proxy that ends it"
+                f"BASE_URL is {base_url!r}; give http://HOST:PORT or https://HOST without a path"
             )
-        self._host, self._port = parts.hostname, parts.port or 80
+        self._scheme, self._host = parts.scheme, parts.hostname
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
 
     async def up(self, services: Sequence[Service]) -> None:
         """See that something listens; nothing is started."""
@@ -49,7 +49,7 @@ class RemotePlatform:
     def api_url(self) -> str:
         """Return the base URL."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return f"{self._scheme}://{host}:{self._port}"
 
     @property
     def database_url(self) -> str:

@@ -454,7 +454,7 @@ def test_nothing_breaks_out_of_its_line(request_):
         encode(request_, "h:1")
 
 
-@pytest.mark.parametrize("url", ["https://h:1", "ftp://h", "http://h:1/base", "h:1", "http://"])
+@pytest.mark.parametrize("url", ["ftp://h:1", "ftp://h", "http://h:1/base", "h:1", "http://"])
 def test_addresses_that_can_not_be_driven(url):
     """TLS and a path below the host are not there, and that is said and not ignored."""
     with pytest.raises(UsageError):
