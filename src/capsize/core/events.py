@@ -20,6 +20,9 @@ InstanceState = Literal["starting", "ready", "exited", "stopped", "gave_up"]
 
 Announcement = Literal["started", "finished", "recorded", "abandoned", "failed"]
 
+DependencyMode = Literal["ok", "slow", "fail", "hang", "refuse", "garbage"]
+"""How the outside service that capsize plays behaves; ``docs/faults.md`` tells what each means."""
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """The root of all events."""
@@ -117,6 +120,19 @@ class Witnessed(Event, frozen=True, kw_only=True, tag="witness"):
     worker: str
 
 
+class Called(Event, frozen=True, kw_only=True, tag="call"):
+    """A call that reached the outside service which capsize plays, stamped on arrival.
+
+    ``key`` is that of the submission whose task makes the call. ``status`` is what it was, or is going to be,
+    answered ``after_s`` later; None: never, or with bytes that are no HTTP. Refused connections leave no call.
+    """
+
+    key: str
+    mode: DependencyMode
+    status: int | None = None
+    after_s: float = 0.0
+
+
 class Sample(Event, frozen=True, kw_only=True, tag="sample"):
     """What a probe saw at one look. ``began`` is when the look began; ``error`` is set when it failed.
 
@@ -135,6 +151,7 @@ class Reported(Event, frozen=True, kw_only=True, tag="reported"):
 
     ``status`` is ``pending``, ``running``, ``completed``, ``failed`` (which means dead-lettered),
     ``cancelled`` or ``missing`` (the service does not know it). Only acknowledged tasks are asked for.
+    ``dead_lettered``: the service's dead-letter queue lists it. ``error`` is why it failed, in the service's words.
     """
 
     task: str
@@ -142,6 +159,7 @@ class Reported(Event, frozen=True, kw_only=True, tag="reported"):
     attempts: int = 0
     losses: int = 0
     dead_lettered: bool = False
+    error: str = ""
 
 
 class Noted(Event, frozen=True, kw_only=True, tag="note"):
@@ -152,5 +170,15 @@ class Noted(Event, frozen=True, kw_only=True, tag="note"):
 
 
 AnyEvent = (
-    RunBegan | RunEnded | PhaseChanged | Op | Struck | InstanceChanged | Witnessed | Sample | Reported | Noted
+    RunBegan
+    | RunEnded
+    | PhaseChanged
+    | Op
+    | Struck
+    | InstanceChanged
+    | Witnessed
+    | Called
+    | Sample
+    | Reported
+    | Noted
 )

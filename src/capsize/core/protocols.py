@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import msgspec
 
 from capsize.core.clock import Clock
-from capsize.core.events import Event, Outcome, Reported
+from capsize.core.events import DependencyMode, Event, Outcome, Reported
 from capsize.core.history import History
 from capsize.core.verdict import Result
 
@@ -159,6 +159,28 @@ class Queryable(Protocol):
         ...
 
 
+@runtime_checkable
+class Dependable(Protocol):
+    """Is an outside service that the system's tasks call, and can behave as badly as one.
+
+    capsize plays it; a fault that needs it is carried out on it instead of on the platform.
+    """
+
+    name: str
+
+    def instances(self, service: str | None = None) -> tuple[Instance, ...]:
+        """Return the one instance that it is, unless another service is asked for."""
+        ...
+
+    def url_for(self, key: str) -> str:
+        """Return the address that the task of a submission is to call."""
+        ...
+
+    async def become(self, mode: DependencyMode, *, slow_s: float = 0.0) -> None:
+        """Answer so from now on; calls that are waiting are left as they are. Raises InjectionError."""
+        ...
+
+
 # ---------------------------------------------------------------- HTTP
 
 
@@ -208,6 +230,7 @@ class TaskOrder(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, Any]
     key: str
     priority: int | None = None
+    max_attempts: int | None = None
 
 
 class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,8 +249,10 @@ class System(Protocol):
     def services(self, replicas: dict[str, int], settings: dict[str, str]) -> tuple[Service, ...]:
         """Return the services in the order in which they start.
 
-        ``settings`` are the experiment's: ``lease_s`` is how long a dead worker keeps its task, names in
-        capitals are environment variables for the service's processes.
+        ``settings`` are the experiment's: ``lease_s`` is how long a dead worker keeps its task,
+        ``breaker_failures`` how many failures in a row open a circuit and ``breaker_open_s`` for how long,
+        ``retry_base_s`` how long the second attempt waits; names in capitals are environment variables for
+        the service's processes.
         """
         ...
 
@@ -237,6 +262,14 @@ class System(Protocol):
 
     def delay_order(self, seconds: float, key: str) -> TaskOrder:
         """Return a task that takes so long and does nothing else."""
+        ...
+
+    def call_order(self, url: str, key: str, *, timeout_s: float) -> TaskOrder | None:
+        """Return a task that calls a URL and fails unless it is answered 2xx in time; None: there is no such type."""
+        ...
+
+    def unknown_order(self, key: str) -> TaskOrder | None:
+        """Return a task of a type that no worker knows; None when the service does not accept such a task."""
         ...
 
     def submit(self, order: TaskOrder, auth: tuple[tuple[str, str], ...]) -> Request:
@@ -263,6 +296,17 @@ class System(Protocol):
 
     def counts(self, exchange: Exchange) -> dict[str, int] | None:
         """Read the task counts (``created``, ``pending`` ...) from an answer to ``stats``; None if it is none."""
+        ...
+
+    def breakers(self, auth: tuple[tuple[str, str], ...]) -> Request | None:
+        """Return the request for the circuits' states; None when the service does not show them."""
+        ...
+
+    def circuits(self, exchange: Exchange) -> dict[str, str] | None:
+        """Read ``closed``, ``open`` or ``half_open`` by task type from an answer to ``breakers``; None if it is none.
+
+        A type that is not listed has a closed circuit.
+        """
         ...
 
     def api_calls(self, auth: tuple[tuple[str, str], ...]) -> tuple[ApiCall, ...]:
@@ -327,6 +371,11 @@ class Stage(Protocol):
         """Return the headers that authenticate capsize's user."""
         ...
 
+    @property
+    def dependency(self) -> Dependable | None:
+        """Return the outside service that tasks can call, if the system can reach one."""
+        ...
+
 
 class Load(Protocol):
     """Who sends what at which rate. A frozen Struct whose fields are its configuration."""
@@ -340,6 +389,15 @@ class Load(Protocol):
 
     async def run(self, stage: Stage) -> None:
         """Send until done or cancelled; what is in flight when cancelled is recorded as ``info``."""
+        ...
+
+
+@runtime_checkable
+class Demanding(Protocol):
+    """A load that not every system can be put under."""
+
+    def lacks(self, system: System) -> str | None:
+        """Return what the system lacks for it, as the rest of "it has no ..."; None when nothing."""
         ...
 
 

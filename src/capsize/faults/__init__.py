@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from capsize.core.protocols import Fault
+from capsize.faults.dependency import Dependency
 from capsize.faults.kill import Kill
 from capsize.faults.pause import Pause
 from capsize.faults.restart import Restart
@@ -12,6 +13,7 @@ from capsize.faults.terminate import Terminate
 from capsize.faults.terminate_connections import TerminateConnections
 
 FAULTS: dict[str, type[Fault]] = {
+    "dependency": Dependency,
     "kill": Kill,
     "pause": Pause,
     "restart": Restart,
@@ -24,6 +26,7 @@ FAULTS: dict[str, type[Fault]] = {
 
 __all__ = [
     "FAULTS",
+    "Dependency",
     "Kill",
     "Pause",
     "Restart",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 import uuid
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, assert_never
 
 import msgspec
 
-from capsize.core.protocols import Stage
+from capsize.core.errors import NotSupported
+from capsize.core.protocols import Stage, System, TaskOrder
 from capsize.core.seed import stream
 from capsize.load.calls import Caller
 from capsize.load.http import HttpClient
@@ -27,6 +28,10 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     Each task has an idempotency key drawn from the seed and ``label`` (two such loads in one experiment need
     two labels). A try that was refused, or whose outcome nobody knows, is repeated with the same key after
     a growing pause, until the service acknowledges the task; each try is one Op ``submit``.
+
+    ``kind`` says what the tasks do: ``delay`` waits, ``call`` calls the outside service that capsize plays and
+    waits up to ``call_timeout_s`` for its answer, ``unknown`` is of a type that no worker knows.
+    ``max_attempts`` is what the service is told; None leaves it to the service.
     """
 
     name: ClassVar[str] = "tasks"
@@ -38,11 +43,22 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     backoff_s: tuple[float, float] = (0.1, 1.0)
     label: str = "tasks"
+    kind: Literal["delay", "call", "unknown"] = "delay"
+    call_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    max_attempts: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     @property
     def finite(self) -> bool:
         """Return whether there is a last task."""
         return self.count is not None
+
+    def lacks(self, system: System) -> str | None:
+        """Return what the system lacks for these tasks."""
+        if self.kind == "call" and system.call_order("http://127.0.0.1", "", timeout_s=1.0) is None:
+            return "task type that calls a URL"
+        if self.kind == "unknown" and system.unknown_order("") is None:
+            return "way to take a task of an unknown type"
+        return None
 
     async def run(self, stage: Stage) -> None:
         """Submit until all are acknowledged, or until cancelled."""
@@ -60,7 +76,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _submit(self, stage: Stage, caller: Caller, key: str, planned: float) -> None:
         """Try until the task is acknowledged."""
-        request = stage.system.submit(stage.system.delay_order(self.seconds, key), stage.auth)
+        request = stage.system.submit(self._order(stage, key), stage.auth)
         draw = stream(stage.seed, "load", self.label, "backoff", key)
         for tries in itertools.count():
             op = await caller.call("submit", request, planned, stage.system.submitted, key=key)
@@ -68,6 +84,26 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
                 return
             planned = stage.clock.now() + self._pause(tries, draw)
             await stage.clock.sleep(planned - stage.clock.now())
+
+    def _order(self, stage: Stage, key: str) -> TaskOrder:
+        order: TaskOrder | None
+        match self.kind:
+            case "delay":
+                order = stage.system.delay_order(self.seconds, key)
+            case "call":
+                if stage.dependency is None:
+                    raise NotSupported(
+                        f"the platform {stage.platform.name!r} offers nothing that tasks can call"
+                    )
+                url = stage.dependency.url_for(key)
+                order = stage.system.call_order(url, key, timeout_s=self.call_timeout_s)
+            case "unknown":
+                order = stage.system.unknown_order(key)
+            case _:
+                assert_never(self.kind)
+        if order is None:
+            raise NotSupported(f"the system {stage.system.name!r} has no {self.lacks(stage.system)}")
+        return msgspec.structs.replace(order, max_attempts=self.max_attempts)
 
     def _pause(self, tries: int, draw: random.Random) -> float:
         shortest, longest = self.backoff_s

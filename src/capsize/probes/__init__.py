@@ -7,14 +7,18 @@ is judged, every 20 ms, and its Op carries status, times and the beginning of a 
 from __future__ import annotations
 
 from capsize.core.protocols import Probe
+from capsize.probes.breaker import BreakerProbe
 from capsize.probes.database import DatabaseProbe
+from capsize.probes.database_load import DatabaseLoadProbe
 from capsize.probes.instrument import InstrumentProbe
 from capsize.probes.ready import ReadyProbe
 from capsize.probes.resources import ResourcesProbe
 from capsize.probes.stats import StatsProbe
 
 PROBES: dict[str, type[Probe]] = {
+    BreakerProbe.name: BreakerProbe,
     DatabaseProbe.name: DatabaseProbe,
+    DatabaseLoadProbe.name: DatabaseLoadProbe,
     InstrumentProbe.name: InstrumentProbe,
     ReadyProbe.name: ReadyProbe,
     ResourcesProbe.name: ResourcesProbe,

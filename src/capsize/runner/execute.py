@@ -15,9 +15,20 @@ from capsize.core.clock import Clock, MonotonicClock
 from capsize.core.errors import CapsizeError
 from capsize.core.events import Event, Noted, RunBegan, RunEnded
 from capsize.core.experiment import Experiment
-from capsize.core.protocols import Leavable, Platform, Probe, Record, Send, Stage, System
+from capsize.core.protocols import (
+    Dependable,
+    Leavable,
+    Platform,
+    Probe,
+    Record,
+    Send,
+    Stage,
+    Startable,
+    System,
+)
 from capsize.guardian import UndoLog
 from capsize.journal import Journal
+from capsize.load.dependency import Dependency
 from capsize.load.http import HttpClient
 from capsize.load.progress import LiveProgress
 from capsize.load.witness import Witness
@@ -46,7 +57,7 @@ async def execute(
 
     1. Make every part that the experiment names, and see that the platform can do what the faults need.
     2. Open the journal: from here on everything is written down as it happens.
-    3. Start the witness, then the system under test, then the probes.
+    3. Start the witness and the outside service that tasks can call, then the system under test, then the probes.
     4. Go through the phases; loads come and go with them, strikes belong to the chaos phase.
     5. Heal every strike, whatever happened.
     6. Ask the service for its final word on every task that it accepted.
@@ -61,7 +72,7 @@ async def execute(
     progress, steadiness = LiveProgress(), Steadiness()
     watchers = [progress.observe, steadiness.observe, *([observer] if observer else [])]
     with _Recording(directory, clock, watchers) as record:
-        async with Witness(record, clock) as witness:
+        async with Witness(record, clock) as witness, Dependency(record, clock) as outside:
             under = make_platform(
                 platform,
                 directory=directory.logs,
@@ -71,12 +82,14 @@ async def execute(
                 base_url=base_url,
                 outlives=keep,
             )
-            parts.require(under)
+            # A service that capsize did not start may be anywhere: it is not asked to call this machine.
+            dependency = outside if isinstance(under, Startable) else None
+            parts.require(under, system, dependency)
             async with (
                 _ending(record, clock, experiment, directory, under.name, system.name),
                 _standing(under, system, experiment, directory if keep else None),
             ):
-                stage = await _stage(under, system, clock, record, progress, experiment.seed)
+                stage = await _stage(under, system, clock, record, progress, experiment.seed, dependency)
                 loads = Loads(stage, parts.loads)
                 undo = UndoLog(directory.path / "undo.jsonl")
                 striker = Striker(stage, experiment.strikes, parts.faults, undo)
@@ -176,6 +189,7 @@ async def _stage(
     record: Record,
     progress: LiveProgress,
     seed: int,
+    dependency: Dependable | None,
 ) -> RunningStage:
     """Log in to the system that now stands, and return all that the parts of the run need."""
     async with _client(platform, clock) as send:
@@ -189,6 +203,7 @@ async def _stage(
         progress=progress,
         seed=seed,
         auth=auth,
+        dependency=dependency,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from capsize.checkers import CHECKERS
 from capsize.core.errors import NotSupported
 from capsize.core.experiment import Experiment, LoadPlan
-from capsize.core.protocols import Fault, Load, Platform, Probe
+from capsize.core.protocols import Demanding, Dependable, Fault, Load, Platform, Probe, System
 from capsize.core.registry import make
 from capsize.faults import FAULTS
 from capsize.load import LOADS
@@ -36,12 +36,24 @@ class Parts:
             faults={strike.id: make(FAULTS, strike.fault, "fault") for strike in experiment.strikes},
         )
 
-    def require(self, platform: Platform) -> None:
-        """Raise NotSupported when a fault needs an ability that the platform lacks."""
+    def require(self, platform: Platform, system: System, dependency: Dependable | None = None) -> None:
+        """Raise NotSupported when a fault or a load needs an ability that platform or system lack."""
         for fault in self.faults.values():
-            missing = [need.__name__ for need in fault.requires if not isinstance(platform, need)]
+            on = against(fault, platform, dependency)
+            missing = [need.__name__ for need in fault.requires if not isinstance(on, need)]
             if missing:
                 raise NotSupported(
                     f"the fault {fault.name!r} needs a platform that is {' and '.join(missing)}; "
                     f"{platform.name!r} is not"
                 )
+        for _, load in self.loads:
+            lacking = load.lacks(system) if isinstance(load, Demanding) else None
+            if lacking is not None:
+                raise NotSupported(
+                    f"the load {load.name!r} can't be put on the system {system.name!r}: it has no {lacking}"
+                )
+
+
+def against(fault: Fault, platform: Platform, dependency: Dependable | None) -> Platform | Dependable:
+    """Return what a fault is carried out on: the outside service that capsize plays, or the platform."""
+    return dependency if dependency is not None and Dependable in fault.requires else platform

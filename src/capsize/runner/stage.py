@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capsize.core.clock import Clock
-from capsize.core.protocols import Platform, Progress, Record, System
+from capsize.core.protocols import Dependable, Platform, Progress, Record, System
 
 
 @dataclass(frozen=True)
@@ -19,3 +19,4 @@ class RunningStage:
     progress: Progress
     seed: int
     auth: tuple[tuple[str, str], ...]
+    dependency: Dependable | None = None

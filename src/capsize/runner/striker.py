@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from capsize.core.errors import CapsizeError, Missed
 from capsize.core.events import StrikeStage, Struck
 from capsize.core.experiment import PlannedStrike, Target
-from capsize.core.protocols import Fault, Stage
+from capsize.core.protocols import Dependable, Fault, Platform, Stage
 from capsize.guardian import UndoLog
+from capsize.runner.parts import against
 
 LOOK_S = 0.01
 STRIKE_LIMIT_S = 30.0
@@ -51,7 +52,7 @@ class Striker:
     async def _one(self, strike: PlannedStrike, start: float) -> None:
         clock = self._stage.clock
         await clock.sleep(start + strike.at_s - clock.now())
-        victims = await self._aim(strike.target)
+        victims = await self._aim(strike.target, self._field(strike))
         self._begun.add(strike.id)
         if not victims:
             self._say(strike, "missed", (), f"no instance of {strike.target.service!r} was up")
@@ -62,12 +63,16 @@ class Striker:
             await clock.sleep(strike.for_s)
         await self._heal(strike, victims)
 
-    async def _aim(self, target: Target) -> tuple[str, ...]:
+    def _field(self, strike: PlannedStrike) -> Platform | Dependable:
+        """Return what the strike is carried out on."""
+        return against(self._faults[strike.id], self._stage.platform, self._stage.dependency)
+
+    async def _aim(self, target: Target, field: Platform | Dependable) -> tuple[str, ...]:
         """Choose the victims now, waiting for a busy one as long as the target allows."""
         clock = self._stage.clock
         give_up = clock.now() + target.wait_s
         while True:
-            up = [i.name for i in self._stage.platform.instances(target.service) if i.ready]
+            up = [i.name for i in field.instances(target.service) if i.ready]
             busy = [name for name in up if name in self._stage.progress.busy()]
             if clock.now() >= give_up or (busy if target.busy else up):
                 break
@@ -88,7 +93,7 @@ class Striker:
         self._undo.about_to(strike.id, strike.fault, victims)
         try:
             async with asyncio.timeout(STRIKE_LIMIT_S):
-                await self._faults[strike.id].strike(self._stage.platform, victims)
+                await self._faults[strike.id].strike(self._field(strike), victims)
         except Missed as miss:
             self._say(strike, "missed", victims, str(miss))
         except (CapsizeError, OSError, TimeoutError) as error:
@@ -105,7 +110,7 @@ class Striker:
         self._say(strike, "healing", victims)
         try:
             async with asyncio.timeout(HEAL_LIMIT_S):
-                await self._faults[strike.id].heal(self._stage.platform, victims)
+                await self._faults[strike.id].heal(self._field(strike), victims)
         except (CapsizeError, OSError, TimeoutError) as error:
             self._open.pop(strike.id, None)
             self._say(strike, "heal_failed", victims, str(error) or f"not healed within {HEAL_LIMIT_S:g} s")

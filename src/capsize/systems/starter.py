@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from capsize.core.errors import StartError
+from capsize.core.errors import CapsizeError, StartError
 from capsize.core.events import Outcome, Reported
 from capsize.core.protocols import (
     ApiCall,
@@ -28,7 +28,15 @@ CALL_LIMIT_S = 5.0
 LOGIN_LIMIT_S = 20.0
 AUDIT_TRIES = 5
 AUDIT_AT_ONCE = 16
+PAGE = 100
 JSON = (("content-type", "application/json"),)
+RELIABILITY = {
+    "breaker_failures": "STARTER_BREAKER_FAILURES",
+    "breaker_open_s": "STARTER_BREAKER_OPEN_S",
+    "retry_base_s": "STARTER_RETRY_BASE_S",
+}
+"""The experiment's settings that are environment variables of the starter under another name."""
+UNKNOWN_TYPE = "nonexistent_type"
 
 
 class _Accepted(msgspec.Struct):
@@ -40,6 +48,21 @@ class _Task(msgspec.Struct):
     status: str
     attempts: int = 0
     losses: int = 0
+    error: str | None = None
+
+
+class _Page(msgspec.Struct):
+    items: list[_Accepted]
+    next_cursor: str | None = None
+
+
+class _Circuit(msgspec.Struct):
+    type: str
+    state: Literal["closed", "open", "half_open"]
+
+
+class _Circuits(msgspec.Struct):
+    items: list[_Circuit]
 
 
 class _Login(msgspec.Struct):
@@ -71,6 +94,7 @@ class Starter:
             "STARTER_ARGON2_TIME_COST": "1",
             "STARTER_ARGON2_MEMORY_KIB": "1024",
             **_lease(settings),
+            **{env: settings[name] for name, env in RELIABILITY.items() if name in settings},
             **{name: value for name, value in settings.items() if name.isupper()},
         }
         return (
@@ -111,11 +135,22 @@ class Starter:
         """Return a ``delay`` task."""
         return TaskOrder(type="delay", payload={"seconds": round(seconds, 6)}, key=key)
 
+    def call_order(self, url: str, key: str, *, timeout_s: float) -> TaskOrder:
+        """Return a ``webhook`` task."""
+        payload = {"url": url, "timeout_s": round(timeout_s, 6)}
+        return TaskOrder(type="webhook", payload=payload, key=key)
+
+    def unknown_order(self, key: str) -> TaskOrder:
+        """Return a task that is accepted and that every worker refuses."""
+        return TaskOrder(type=UNKNOWN_TYPE, payload={}, key=key)
+
     def submit(self, order: TaskOrder, auth: Headers) -> Request:
         """Return the submission, with the order's key as its idempotency key."""
         body: dict[str, Any] = {"type": order.type, "payload": order.payload}
         if order.priority is not None:
             body["priority"] = order.priority
+        if order.max_attempts is not None:
+            body["max_attempts"] = order.max_attempts
         return _post("/tasks", body, (*auth, ("idempotency-key", order.key)))
 
     def submitted(self, exchange: Exchange) -> tuple[Outcome, str | None]:
@@ -134,7 +169,7 @@ class Starter:
         return ("fail" if 400 <= response.status < 500 else "info"), None
 
     async def audit(self, send: Send, auth: Headers, tasks: Sequence[str]) -> tuple[Reported, ...]:
-        """Ask for each task by its id; a task without a definite answer is left out."""
+        """Ask for each task by its id, and for the dead-letter queue; what has no definite answer is left out."""
         gate = asyncio.Semaphore(AUDIT_AT_ONCE)
 
         async def one(task: str) -> Reported | None:
@@ -142,7 +177,14 @@ class Starter:
                 return await _final_word(send, auth, task)
 
         answers = await asyncio.gather(*(one(task) for task in tasks))
-        return tuple(answer for answer in answers if answer is not None)
+        dead = await _dead_letters(send, auth)
+        if dead is None and any(answer is not None and answer.status == "failed" for answer in answers):
+            raise CapsizeError("the dead-letter queue could not be listed")
+        return tuple(
+            msgspec.structs.replace(answer, dead_lettered=answer.task in (dead or ()))
+            for answer in answers
+            if answer is not None
+        )
 
     def ready(self) -> Request:
         """Return the readiness endpoint, which asks the database."""
@@ -161,6 +203,20 @@ class Starter:
         except msgspec.DecodeError:
             return None
         return {name: found[name] for name in get_args(Count) if isinstance(found.get(name), int)}
+
+    def breakers(self, auth: Headers) -> Request:
+        """Return the circuits of the types that ever failed."""
+        return Request(method="GET", path="/tasks/circuit-breakers", headers=auth)
+
+    def circuits(self, exchange: Exchange) -> dict[str, str] | None:
+        """Read the states by type."""
+        if exchange.response is None or exchange.response.status != 200:
+            return None
+        try:
+            found = msgspec.json.decode(exchange.response.body, type=_Circuits)
+        except msgspec.DecodeError:
+            return None
+        return {circuit.type: circuit.state for circuit in found.items}
 
     def api_calls(self, auth: Headers) -> tuple[ApiCall, ...]:
         """Return one call per endpoint, none of which leaves anything that a task checker would see."""
@@ -218,10 +274,29 @@ async def _final_word(send: Send, auth: Headers, task: str) -> Reported | None:
                 status=found.status,
                 attempts=found.attempts,
                 losses=found.losses,
-                dead_lettered=found.status == "failed",
+                error=found.error or "",
             )
         await asyncio.sleep(0.2)
     return None
+
+
+async def _dead_letters(send: Send, auth: Headers) -> set[str] | None:
+    """Return the ids that the dead-letter queue lists, page by page; None when a page did not come."""
+    found: set[str] = set()
+    cursor: str | None = ""
+    while cursor is not None:
+        path = f"/tasks/dead-letter?limit={PAGE}" + (f"&cursor={cursor}" if cursor else "")
+        for _ in range(AUDIT_TRIES):
+            exchange = await send(Request(method="GET", path=path, headers=auth), CALL_LIMIT_S)
+            if exchange.response is not None and exchange.response.status == 200:
+                break
+            await asyncio.sleep(0.2)
+        else:
+            return None
+        page = msgspec.json.decode(exchange.response.body, type=_Page)
+        found.update(item.id for item in page.items)
+        cursor = page.next_cursor
+    return found
 
 
 def _post(path: str, body: dict[str, Any], headers: Headers = ()) -> Request:
