@@ -22,11 +22,16 @@ PROBES = tuple(Spec(name=name) for name in ("ready", "stats", "database", "instr
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A named way to push a system over: ``plan`` works a level and a seed out into an experiment."""
+    """A named way to push a system over: ``plan`` works a level and a seed out into an experiment.
+
+    ``alone`` says that it measures speed (throughput, recovery times, memory), so that other stacks on the same
+    machine would spoil its figures: ``--jobs auto`` runs it when nothing else runs.
+    """
 
     name: str
     purpose: str
     plan: Callable[[Level, int], Experiment]
+    alone: bool = False
 
 
 def spec(name: str, **args: Any) -> Spec:
