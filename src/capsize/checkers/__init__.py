@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from capsize.checkers.acceptance import Acceptance
 from capsize.checkers.availability import Availability
 from capsize.checkers.bounded_answers import BoundedAnswers
 from capsize.checkers.completion import Completion
+from capsize.checkers.crashes import Crashes
+from capsize.checkers.database_load import DatabaseLoad
 from capsize.checkers.duplicate import Duplicate
 from capsize.checkers.ended import Ended
 from capsize.checkers.endpoints import Endpoints
@@ -12,19 +15,26 @@ from capsize.checkers.instrument import Instrument
 from capsize.checkers.landed import Landed
 from capsize.checkers.late import Late
 from capsize.checkers.lost import Lost
+from capsize.checkers.memory import Memory
 from capsize.checkers.misreported import Misreported
 from capsize.checkers.overlap import Overlap
+from capsize.checkers.pickup import Pickup
+from capsize.checkers.queue import Queue
 from capsize.checkers.recovery import Recovered
+from capsize.checkers.recovery_trend import RecoveryTrend
 from capsize.checkers.reported import ReportedDone
 from capsize.checkers.restarted import Restarted
 from capsize.checkers.resurrected import Resurrected
 from capsize.checkers.retries import Retries
+from capsize.checkers.scaling import Scaling
 from capsize.checkers.spread import Spread
 from capsize.checkers.steady import Steady
 from capsize.checkers.stuck import Stuck
+from capsize.checkers.throughput import Throughput
 from capsize.checkers.truthful_health import TruthfulHealth
 from capsize.checkers.unaccounted import Unaccounted
 from capsize.checkers.unfinished import fair
+from capsize.checkers.utilization import Utilization
 from capsize.core.experiment import Experiment, Spec
 from capsize.core.history import History
 from capsize.core.protocols import Checker
@@ -53,6 +63,16 @@ CHECKERS: dict[str, type[Checker]] = {
     "truthful_health": TruthfulHealth,
     "bounded_answers": BoundedAnswers,
     "endpoints": Endpoints,
+    "crashes": Crashes,
+    "acceptance": Acceptance,
+    "pickup": Pickup,
+    "throughput": Throughput,
+    "queue": Queue,
+    "database_load": DatabaseLoad,
+    "memory": Memory,
+    "scaling": Scaling,
+    "utilization": Utilization,
+    "recovery_trend": RecoveryTrend,
     "reported": ReportedDone,
 }
 """Every checker by the name that an experiment calls it."""

@@ -12,11 +12,15 @@ import psutil
 from capsize.core.events import Sample
 from capsize.core.protocols import Instance, Stage
 
+TELLS_SHARED = psutil.LINUX
+"""Whether the system counts a process's shared pages apart."""
+
 
 class ResourcesProbe(msgspec.Struct, frozen=True, kw_only=True):
     """Looks at each running instance every ``interval_s``: a Sample ``resources`` with it as the subject.
 
     Values: ``rss_bytes`` (summed over the tree; memory that its processes share counts once for each),
+    ``private_bytes`` (less what is shared or mapped from files; absent where the system does not tell),
     ``cpu_s`` (used since the process of the instance began, as far as its tree still lives), ``cpu_share``
     (since the last look; 1.0 is one core; absent at the first look at a process), ``processes``.
     Between two processes the event loop gets a turn, so that a look never holds up a send for long. Who is
@@ -47,12 +51,13 @@ class ResourcesProbe(msgspec.Struct, frozen=True, kw_only=True):
         began = stage.clock.now()
         pid = pids[0]
         cpu: dict[int, float] = {}
-        rss = 0
+        rss, private = 0, 0
         for member in pids:
             used = usage(member)
             if used is not None:
                 rss += used[0]
                 cpu[member] = used[1]
+                private += used[0] - used[2]
             await asyncio.sleep(0)
         if pid not in cpu:
             # It died before or under the look, which the platform reports on its own account.
@@ -63,6 +68,8 @@ class ResourcesProbe(msgspec.Struct, frozen=True, kw_only=True):
             "cpu_s": round(sum(cpu.values()), 3),
             "processes": len(cpu),
         }
+        if TELLS_SHARED:
+            values["private_bytes"] = private
         before = seen.get(instance.name)
         if before is not None and before.pid == pid and began > before.at:
             spent = sum(max(0.0, used - before.cpu.get(member, 0.0)) for member, used in cpu.items())
@@ -100,12 +107,13 @@ def tree(pid: int, families: dict[int, list[int]]) -> list[int]:
     return found
 
 
-def usage(pid: int) -> tuple[int, float] | None:
-    """Return resident bytes and CPU seconds of one process; None when it is gone or not ours to see."""
+def usage(pid: int) -> tuple[int, float, int] | None:
+    """Return resident bytes, CPU seconds and shared bytes of a process; None when it is gone or not ours to see."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():
             times = process.cpu_times()
-            return int(process.memory_info().rss), float(times.user + times.system)
+            memory = process.memory_info()
+            return int(memory.rss), float(times.user + times.system), int(getattr(memory, "shared", 0))
     except psutil.Error:
         return None

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from capsize.scenarios import baseline, db_failure, multi_worker_chaos, server_restart, worker_restart
+from capsize.scenarios import (
+    baseline,
+    db_failure,
+    dynamic_scaling,
+    multi_worker_chaos,
+    recovery,
+    server_restart,
+    task_flood,
+    worker_restart,
+)
 from capsize.scenarios.building import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
     module.SCENARIO.name: module.SCENARIO
-    for module in (baseline, db_failure, server_restart, worker_restart, multi_worker_chaos)
+    for module in (
+        baseline,
+        db_failure,
+        server_restart,
+        worker_restart,
+        task_flood,
+        recovery,
+        multi_worker_chaos,
+        dynamic_scaling,
+    )
 }
 """The catalogue by name, in the order in which they run when none is named."""
 
