@@ -4,7 +4,7 @@
 
 For each system: tasks/s enqueued through its bulk interface (where it has one), no-op tasks/s executed by two worker
 processes that start on a full queue, from the first run to the last, and the time from the call that submits a task
-to the first line of its handler, one task at a time on idle workers. PostgreSQL with its default durability and a
+to the first line of its handler, one task at a time on two idle workers and an empty queue. PostgreSQL with its default durability and a
 redis-server of its own; both are started here and ended here.
 
 What is executed is not the same everywhere: the starter and pgqueuer keep a task until its result is committed,
@@ -33,6 +33,7 @@ from collections.abc import Iterator  # noqa: E402
 HERE = Path(__file__).resolve().parent
 TASKS = {"starter": 200_000, "pgqueuer": 60_000, "procrastinate": 4_000, "taskiq": 40_000, "celery": 8_000}
 PROBES = 300
+WARM_UP = 60
 LIMIT_S = 180.0
 
 
@@ -81,10 +82,12 @@ def redis(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def workers(system: str, command_lines: list[list[str]], folder: Path) -> Iterator[None]:
     """The worker processes of a system, ended with their process groups."""
+    folder.mkdir()
+    (folder / "queue_systems.py").write_bytes((HERE / "queue_systems.py").read_bytes())
     env = {**os.environ, "BENCH_FOLDER": str(folder), "PYTHONPATH": ""}
     with (folder / "workers.log").open("ab") as log:
         started = [
-            # From the folder of a copy: the benchmark's own folder has a queue.py that would hide the standard one.
+            # In a folder with a copy: the benchmark's own has a queue.py that would hide the standard one.
             subprocess.Popen(line, env=env, cwd=folder, stdout=log, stderr=log, start_new_session=True)
             for line in command_lines
         ]
@@ -103,25 +106,31 @@ def workers(system: str, command_lines: list[list[str]], folder: Path) -> Iterat
 
 async def measure(system: str, scale: float, folder: Path) -> tuple[float, float, float, float]:
     """Enqueued per second, executed per second, pick-up p50 and p99 in seconds."""
-    copy = folder / "queue_systems.py"
-    copy.write_bytes((HERE / "queue_systems.py").read_bytes())
-    systems = _load("queue_systems", copy)
+    systems = _load("queue_systems", HERE / "queue_systems.py")
     total = max(1000, int(TASKS[system] * scale) // 1000 * 1000)
     send, send_many = await systems.PRODUCERS[system]()
+    latencies = await pick_up(systems, system, send, folder / "idle")
     began = time.monotonic()
     await send_many(total)
     enqueued = total / (time.monotonic() - began)
-    with workers(system, systems.commands(system), folder):
-        tallies = await wait_for(systems, folder, total)
-        executed = total / (max(t[2] for t in tallies) - min(t[1] for t in tallies))
-        await asyncio.sleep(1.0)
-        before = {path: tally[0] for path, tally in read_all(systems, folder).items()}
-        for _ in range(PROBES):
-            await send(time.monotonic())
-            await asyncio.sleep(0.01)
-        await wait_for(systems, folder, total + PROBES)
-        latencies = sorted(latest(systems, folder, before))
+    with workers(system, systems.commands(system), folder / "full"):
+        tallies = await wait_for(systems, folder / "full", total)
+    executed = total / (max(t[2] for t in tallies) - min(t[1] for t in tallies))
     return enqueued, executed, latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
+
+
+async def pick_up(systems, system: str, send, folder: Path) -> list[float]:  # type: ignore[no-untyped-def]
+    """The sorted latencies of tasks sent one at a time to idle workers, without those that warmed them up."""
+    with workers(system, systems.commands(system), folder):
+        for number in range(1, WARM_UP + PROBES + 1):
+            await send(time.monotonic())
+            if number <= WARM_UP:
+                await wait_for(systems, folder, number)
+            await asyncio.sleep(0.01)
+            if number == WARM_UP:
+                before = {path: tally[0] for path, tally in read_all(systems, folder).items()}
+        await wait_for(systems, folder, WARM_UP + PROBES)
+        return sorted(latest(systems, folder, before))
 
 
 async def wait_for(systems, folder: Path, total: int) -> list[tuple[int, float, float, list[float]]]:  # type: ignore[no-untyped-def]

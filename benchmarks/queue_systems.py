@@ -133,7 +133,7 @@ def pgqueuer_worker() -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, app.shutdown.set)
-        await app.run(batch_size=100)
+        await app.run(batch_size=500)
 
     _run(work())
 
@@ -242,7 +242,7 @@ def _run(work: Awaitable[None]) -> None:
 
 def commands(system: str) -> list[list[str]]:
     """The command lines that make up `WORKERS` worker processes of a system."""
-    own = [sys.executable, __file__, system]
+    own = [sys.executable, "-P", __file__, system]
     tool = str(Path(sys.executable).parent)
     if system == "taskiq":
         return [

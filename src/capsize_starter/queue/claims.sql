@@ -40,9 +40,11 @@ FROM best WHERE tasks.id = best.id
 RETURNING tasks.id, tasks.type, tasks.runs, tasks.payload, tasks.attempts, tasks.max_attempts;
 
 -- name: claim_locked
--- Locks the best due tasks of a type for this transaction and leaves them as they are: the lock is the lease.
+-- Locks the best due tasks of a type for this transaction and leaves them as they are: the lock is the lease. Only
+-- while the type's circuit has nothing against it.
 SELECT ctid, id, type, runs, payload, attempts, max_attempts FROM tasks
 WHERE type = $1 AND status = 'pending' AND run_at <= clock_timestamp()
+    AND NOT EXISTS (SELECT FROM breakers b WHERE b.type = $1 AND (b.failures > 0 OR b.state <> 'closed'))
 ORDER BY priority DESC, run_at
 LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED;

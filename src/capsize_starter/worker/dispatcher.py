@@ -20,6 +20,8 @@ log = EventLog("starter.worker")
 BACKOFF_MAX_S = 0.5
 BATCHES_MAX = 4
 """Each open batch takes a connection."""
+LET_GO = 3
+"""Turns of the event loop given to what was started, so that its handler begins before the next look is sent."""
 
 
 class Dispatcher:
@@ -37,23 +39,28 @@ class Dispatcher:
         self._active: set[asyncio.Task[None]] = set()
         self._open_batches = 0
         self._ready = False
+        self._hint = ""
 
-    def wake(self) -> None:
-        """There may be work, or a reason to stop."""
+    def wake(self, type: str = "") -> None:
+        """There may be work, perhaps of this type, or a reason to stop."""
+        self._hint = type
         self._wake.set()
         self._freed.set()
 
     async def dispatch(self) -> None:
         """Claim and start until the worker stops."""
         backoff_s = 0.05
+        idle = False
         while not self._stopping.is_set():
             if len(self._active) >= self._settings.concurrency:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
             self._wake.clear()
+            hint, self._hint = self._hint, ""
             try:
-                found = await self._claim()
+                found = await self._claim(hint if idle else "")
+                idle = not found
                 self._announce_ready()
                 backoff_s = 0.05
             except Exception as error:
@@ -63,6 +70,9 @@ class Dispatcher:
                 continue
             if not found:
                 await self._wait()
+                continue
+            for _ in range(LET_GO):
+                await asyncio.sleep(0)
 
     async def drain(self, grace_s: float) -> None:
         """Wait for the runs under way, at most so long."""
@@ -76,8 +86,11 @@ class Dispatcher:
         except TimeoutError:
             pass  # a notification may have been lost; look
 
-    async def _claim(self) -> bool:
+    async def _claim(self, hint: str) -> bool:
         """Start something for the free slots; False when there is nothing to start."""
+        # Only a worker that had nothing to do may skip the look around: else the type would jump the queue.
+        if hint and (size := self._batch_size(hint)) and await self._start_batch(hint, size):
+            return True
         for head in await self._tools.claims.peek():
             if self._stopping.is_set():
                 return False
@@ -94,23 +107,26 @@ class Dispatcher:
         asked_at = lease_clock()
         if head.admission is Admission.PROBE:
             return self._start_runs(await self._tools.claims.claim_probe(head.type), asked_at)
-        if size := self._batch_size(head):
-            batch = await self._batches.open(head.type, size)
-            if batch is None:
-                return False
-            self._open_batches += 1
-            self._spawn(self._batches.run(batch, head.type), is_batch=True)
-            return True
+        if head.clean and (size := self._batch_size(head.type)):
+            return await self._start_batch(head.type, size)
         free = self._settings.concurrency - len(self._active)
         return self._start_runs(
             await self._tools.claims.claim(head.type, free, seen_at=head.seen_at), asked_at
         )
 
-    def _batch_size(self, head: Head) -> int:
+    def _batch_size(self, type: str) -> int:
         # The witness is to see each run begin and end, with a number that never repeats: only leases give that.
-        if self._tools.witness.present or not head.clean or self._open_batches >= BATCHES_MAX:
+        if self._tools.witness.present or self._open_batches >= BATCHES_MAX:
             return 0
-        return self._tools.pace.batch(head.type)
+        return self._tools.pace.batch(type)
+
+    async def _start_batch(self, type: str, size: int) -> bool:
+        batch = await self._batches.open(type, size)
+        if batch is None:
+            return False
+        self._open_batches += 1
+        self._spawn(self._batches.run(batch, type), is_batch=True)
+        return True
 
     def _start_runs(self, claimed: list[Claimed], asked_at: float) -> bool:
         for item in claimed:

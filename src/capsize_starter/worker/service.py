@@ -98,7 +98,7 @@ class Worker:
 
     def _notified(self, channel: str, payload: str) -> None:
         if channel == "starter_tasks":
-            self._dispatcher.wake()
+            self._dispatcher.wake(payload)
             return
         task, _, run = payload.partition(" ")
         with suppress(ValueError):

@@ -49,14 +49,18 @@ INSERT INTO tasks_created SELECT shard, 0 FROM generate_series(0, 255) AS shard;
 CREATE FUNCTION tasks_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     added bigint;
-    due boolean;
+    first_due text;
+    last_due text;
 BEGIN
-    SELECT count(*), coalesce(bool_or(run_at <= now()), false) INTO added, due FROM inserted;
+    SELECT count(*), min(type) FILTER (WHERE run_at <= now()), max(type) FILTER (WHERE run_at <= now())
+    INTO added, first_due, last_due FROM inserted;
     IF added > 0 THEN
         UPDATE tasks_created c SET total = c.total + added WHERE c.shard = pg_backend_pid() % 256;
     END IF;
-    IF due THEN
-        PERFORM pg_notify('starter_tasks', '');
+    IF first_due IS NOT NULL THEN
+        -- The type, when there is only one, lets an idle worker claim without looking around first.
+        PERFORM pg_notify('starter_tasks',
+            CASE WHEN first_due = last_due AND length(first_due) <= 200 THEN first_due ELSE '' END);
     END IF;
     RETURN NULL;
 END
