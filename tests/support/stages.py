@@ -8,6 +8,7 @@ from pathlib import Path
 
 from capsize.core.events import Event, Struck
 from capsize.core.experiment import Experiment, Phase, PlannedStrike, Spec, Target
+from capsize.core.hypothesis import Steadiness
 from capsize.core.levels import level
 from capsize.core.protocols import Service
 from capsize.core.registry import make
@@ -16,7 +17,6 @@ from capsize.guardian import UndoLog
 from capsize.load.progress import LiveProgress
 from capsize.platforms.memory import MemoryPlatform
 from capsize.runner.stage import RunningStage
-from capsize.runner.steadiness import Steadiness
 from capsize.runner.striker import Striker
 from capsize.systems import Starter
 from support.simulated import SimulatedClock

@@ -100,7 +100,7 @@ def judge(experiment: Experiment, history: History) -> Judgement:
     specs = experiment.checkers
     if all(spec.name != Ended.name for spec in specs):
         specs = (Spec(name=Ended.name), *specs)
-    results = tuple(_judged(make(CHECKERS, spec, "checker"), history) for spec in specs)
+    results = tuple(_judged(_made(spec, experiment), history) for spec in specs)
     return Judgement(
         scenario=experiment.scenario,
         level=experiment.level.number,
@@ -108,6 +108,13 @@ def judge(experiment: Experiment, history: History) -> Judgement:
         verdict=worst(result.verdict for result in results),
         results=results,
     )
+
+
+def _made(spec: Spec, experiment: Experiment) -> Checker:
+    """Make a claim's checker; the hypothesis is the experiment's, told once and not again in its claim."""
+    if spec.name == Steady.name:
+        return Steady(hypothesis=experiment.hypothesis)
+    return make(CHECKERS, spec, "checker")
 
 
 def _judged(checker: Checker, history: History) -> Result:

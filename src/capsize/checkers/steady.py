@@ -2,72 +2,109 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from capsize.checkers.answers import ready
 from capsize.core.events import Op
 from capsize.core.history import History
+from capsize.core.hypothesis import Hypothesis, Steadiness
 from capsize.core.verdict import Finding, Result, Verdict
+
+LOOK_S = 0.1
+
+Look = tuple[float, tuple[str, ...]]
+"""A moment of the run, and what of the hypothesis did not hold then."""
 
 
 class Steady(msgspec.Struct, frozen=True, kw_only=True):
-    """The availability probe was answered well before the first fault, and again at the end.
+    """The experiment's hypothesis held before the first fault, and holds again at the end.
 
-    Before: once the first good answer has come, at least ``min`` of the looks in the steady phase are good;
-    if not, the run proves nothing and is UNKNOWN, as it is when the run was given up as not steady. After: if
-    there was a recovery phase, the last ``good_in_row`` looks of the run's phases are all good, else FAIL.
+    Before: once the first good answer has come, at least ``ready_min`` of the looks in the steady phase are
+    good; if not, the run proves nothing and is UNKNOWN, as it is when the run was given up as not steady.
+    During the chaos the share of the time in which the whole hypothesis held is measured, and not judged.
+    After: if there was a recovery phase, the last ``looks`` looks of the run's phases are as good as the
+    hypothesis asks, and the whole of it holds at some moment of the last ``window_s``, else FAIL.
     """
 
     name: ClassVar[str] = "steady"
 
-    min: float = 0.99
-    good_in_row: int = 10
+    hypothesis: Hypothesis = Hypothesis()
 
     def check(self, history: History) -> Result:
         """Look at the answers before the chaos and at the last ones."""
         ended = history.ended
         if ended is not None and ended.how == "not_steady":
             detail = ended.detail or "the steady state did not hold before anything was harmed"
-            return self._result(Verdict.UNKNOWN, f"not steady: {detail}")
+            return self._result(Verdict.UNKNOWN, f"not steady: {detail}", {})
         before = _settled(_within(history, "steady"))
         if not before:
-            return self._result(Verdict.UNKNOWN, "no good answer was seen before the chaos")
+            return self._result(Verdict.UNKNOWN, "no good answer was seen before the chaos", {})
         share = sum(op.outcome == "ok" for op in before) / len(before)
-        if share < self.min:
-            return self._result(
-                Verdict.UNKNOWN, f"only {share:.1%} of the looks before the chaos were good", share
-            )
+        looked = looks(history, self.hypothesis)
+        measures = {"steady_ratio": round(share, 4)} | _held(history, looked)
+        if share < self.hypothesis.ready_min:
+            summary = f"only {share:.1%} of the looks before the chaos were good"
+            return self._result(Verdict.UNKNOWN, summary, measures)
         if history.phase("recovery") is None:
-            return self._result(Verdict.PASS, "the system was steady before the run's work began", share)
-        return self._after(history, share)
+            return self._result(Verdict.PASS, "the system was steady before the run's work began", measures)
+        return self._after(history, looked, measures)
 
-    def _after(self, history: History, share: float) -> Result:
+    def _after(self, history: History, looked: tuple[Look, ...], measures: dict[str, Any]) -> Result:
         begin = (history.phase("recovery") or (0.0, 0.0))[0]
         end = max(span[1] for name in history.phases if (span := history.phase(name)) is not None)
-        last = [op for op in ready(history) if begin <= op.sent and op.t <= end][-self.good_in_row :]
-        if len(last) < self.good_in_row:
-            return self._result(Verdict.UNKNOWN, f"only {len(last)} looks after the chaos", share)
+        last = [op for op in ready(history) if begin <= op.sent and op.t <= end][-self.hypothesis.looks :]
+        if len(last) < self.hypothesis.looks:
+            return self._result(Verdict.UNKNOWN, f"only {len(last)} looks after the chaos", measures)
         bad = [op for op in last if op.outcome != "ok"]
-        if bad:
+        if len(last) - len(bad) < self.hypothesis.ready_min * len(last):
             summary = (
                 f"{len(bad)} of the last {len(last)} looks were bad: the system did not come back to rest"
             )
-            return self._result(Verdict.FAIL, summary, share, bad)
-        return self._result(Verdict.PASS, "steady before the chaos, and again after it", share)
+            story = tuple(f"{op.t:8.3f} ready: {op.error or op.status}" for op in bad)
+            return self._result(Verdict.FAIL, summary, measures, story)
+        since = max(begin, end - self.hypothesis.window_s)
+        final = [look for look in looked if since <= look[0] <= end]
+        if final and all(broken for _, broken in final):
+            summary = f"the steady state did not come back: {'; '.join(final[-1][1])}"
+            story = tuple(f"{t:8.3f} {'; '.join(broken)}" for t, broken in final)
+            return self._result(Verdict.FAIL, summary, measures, story)
+        return self._result(Verdict.PASS, "steady before the chaos, and again after it", measures)
 
     def _result(
-        self, verdict: Verdict, summary: str, share: float | None = None, bad: list[Op] | None = None
+        self, verdict: Verdict, summary: str, measures: dict[str, Any], story: tuple[str, ...] = ()
     ) -> Result:
-        story = tuple(f"{op.t:8.3f} ready: {op.error or op.status}" for op in bad or ())
         return Result(
             checker=self.name,
             verdict=verdict,
             summary=summary,
-            measures={} if share is None else {"steady_ratio": round(share, 4)},
-            findings=(Finding(anomaly="steady", message=summary, story=story),) if bad else (),
+            measures=measures,
+            findings=(Finding(anomaly="steady", message=summary, story=story),) if story else (),
         )
+
+
+def looks(history: History, hypothesis: Hypothesis) -> tuple[Look, ...]:
+    """Return what of the hypothesis did not hold, at every tenth of a second of the run."""
+    steadiness = Steadiness(hypothesis)
+    found: list[Look] = []
+    due = LOOK_S
+    for event in history:
+        while due <= event.t:
+            found.append((due, steadiness.broken(due)))
+            due = round(due + LOOK_S, 3)
+        steadiness.observe(event)
+    # The end of the history belongs to it: what came last was seen by no look yet.
+    return (*found, (history.end_s, steadiness.broken(history.end_s)))
+
+
+def _held(history: History, looked: tuple[Look, ...]) -> dict[str, Any]:
+    """Return the share of the chaos in which the hypothesis held."""
+    chaos = history.phase("chaos")
+    inside = [] if chaos is None else [broken for t, broken in looked if chaos[0] <= t <= chaos[1]]
+    if not inside:
+        return {}
+    return {"held_in_chaos_ratio": round(sum(not broken for broken in inside) / len(inside), 4)}
 
 
 def _within(history: History, phase: str) -> list[Op]:

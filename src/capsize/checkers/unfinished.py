@@ -34,10 +34,13 @@ def unwitnessed(history: History) -> bool:
 def fair(result: Result, history: History) -> Result:
     """Return what a checker said, with a failure for want of something that nobody could see made UNKNOWN.
 
-    What certainly happened (a task done twice, a fault that could not be healed) stays a failure.
+    What certainly happened (a task done twice, a fault that could not be healed) stays a failure. In a run
+    that stopped before anything was harmed nothing is a failure: it says nothing of the service under chaos.
     """
     if result.verdict is not Verdict.FAIL:
         return result
+    if history.ended is not None and history.ended.how == "not_steady":
+        return _open(result, "nothing was harmed, the system was not steady")
     if result.checker in NEEDS_THE_END and not completed(history):
         return _open(result, "the run did not come to its end; so far")
     if result.checker in NEEDS_THE_WITNESS and unwitnessed(history):

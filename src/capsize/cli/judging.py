@@ -85,15 +85,19 @@ def report_of(
     directory: RunDirectory, experiment: Experiment, history: History, judgement: Judgement
 ) -> RunReport:
     """Return the report of a recorded run; its duration is that of its history."""
+    from capsize.cli.one import not_steady
     from capsize.core.verdict import ScenarioResult
     from capsize.report import assemble
 
+    stopped = not_steady(history)
     result = ScenarioResult(
         scenario=experiment.scenario,
         level=experiment.level.number,
         seed=experiment.seed,
         verdict=judgement.verdict,
         duration_s=history.end_s,
+        not_steady=stopped is not None,
+        reason=stopped or "",
         run_dir=str(directory.path),
         time_scale=experiment.level.time_scale,
         judgement=judgement,

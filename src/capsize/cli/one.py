@@ -126,6 +126,7 @@ class One:
             ending.least, ending.crash = worst((ending.least, Verdict.UNKNOWN)), ending.crash or error
             ending.reason = ending.reason or f"it could not be judged: {type(error).__name__}: {error}"
         verdict = worst((ending.least, judgement.verdict)) if judgement else ending.least
+        stopped = not_steady(history)
         result = ScenarioResult(
             scenario=self.experiment.scenario,
             level=self.experiment.level.number,
@@ -133,7 +134,8 @@ class One:
             verdict=verdict,
             duration_s=duration_s,
             skipped=ending.skipped,
-            reason=ending.reason,
+            not_steady=stopped is not None,
+            reason=ending.reason or stopped or "",
             run_dir=None if ending.skipped else str(directory.path),
             time_scale=self.experiment.level.time_scale,
             judgement=judgement,
@@ -149,6 +151,12 @@ def judge(experiment: Experiment, history: History) -> Judgement:
     from capsize.checkers import judge as judged
 
     return judged(experiment, history)
+
+
+def not_steady(history: History | None) -> str | None:
+    """Return why a run stopped before anything was harmed; None when it did not."""
+    ended = history.ended if history else None
+    return ended.detail if ended is not None and ended.how == "not_steady" else None
 
 
 def _discard(directory: RunDirectory) -> None:

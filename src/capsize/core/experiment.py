@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 
 Until = Literal["elapsed", "settled", "steady"]
@@ -72,7 +73,10 @@ class PlannedStrike(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """A scenario at a level with a seed, worked out in full."""
+    """A scenario at a level with a seed, worked out in full.
+
+    ``hypothesis`` is what is normal: it must hold before anything is harmed, and again after.
+    """
 
     scenario: str
     purpose: str
@@ -85,6 +89,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     strikes: tuple[PlannedStrike, ...] = ()
     probes: tuple[Spec, ...] = ()
     checkers: tuple[Spec, ...] = ()
+    hypothesis: Hypothesis = Hypothesis()
 
     def phase(self, name: str) -> Phase | None:
         """Return the phase of that name."""

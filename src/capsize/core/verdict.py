@@ -85,6 +85,8 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
 
     ``judgement`` is None when the scenario was skipped or never got to a history; ``reason`` then says why.
     ``skipped`` results count neither as passed nor as failed. ``run_dir`` is None when nothing was written.
+    ``not_steady``: the steady state did not hold, and the run stopped before anything was harmed.
+    ``invalid``: the scenario itself is broken and was not begun; it is skipped as well.
     """
 
     scenario: str
@@ -93,6 +95,8 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     duration_s: float
     skipped: bool = False
+    not_steady: bool = False
+    invalid: bool = False
     reason: str = ""
     run_dir: str | None = None
     time_scale: float = 1.0

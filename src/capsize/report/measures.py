@@ -6,16 +6,16 @@ import math
 from typing import Any
 
 from capsize.core.verdict import Judgement, ScenarioResult
-from capsize.report.wording import count, percent, seconds
+from capsize.report.wording import count, interval, percent, seconds
 
 
 def headline(result: ScenarioResult) -> str:
     """Return what stands in brackets behind a scenario's verdict.
 
     Completion and retries where the scenario works through tasks, otherwise the API success rate and the
-    longest recovery; the reason where there is no judgement.
+    longest recovery; the reason where there is no judgement, or nothing was harmed.
     """
-    if result.judgement is None:
+    if result.judgement is None or result.not_steady:
         return result.reason
     judgement = result.judgement
     parts = []
@@ -48,8 +48,11 @@ def key_figures(judgement: Judgement) -> tuple[tuple[str, str], ...]:
 
 
 def _tasks(judgement: Judgement) -> str:
-    ratio = _number(judgement, "completion", "completion_ratio")
-    return "" if ratio is None else percent(ratio)
+    for checker in ("completion", "reported"):
+        text = _rate(judgement, checker, "completion")
+        if text:
+            return text
+    return ""
 
 
 def _recovery(judgement: Judgement) -> str:
@@ -64,13 +67,17 @@ def _recovery(judgement: Judgement) -> str:
 
 
 def _success(judgement: Judgement) -> str:
-    ratio = _number(judgement, "availability", "api_success_ratio")
+    return _rate(judgement, "availability", "api_success")
+
+
+def _rate(judgement: Judgement, checker: str, name: str) -> str:
+    """Return a rate with its interval: over few tasks or calls the interval says more than the rate."""
+    ratio = _number(judgement, checker, f"{name}_ratio")
     if ratio is None:
         return ""
-    low = _number(judgement, "availability", "api_success_low")
-    high = _number(judgement, "availability", "api_success_high")
-    between = f" (95% interval {percent(low)} to {percent(high)})" if None not in (low, high) else ""
-    return percent(ratio) + between
+    low = _number(judgement, checker, f"{name}_low")
+    high = _number(judgement, checker, f"{name}_high")
+    return percent(ratio) + (f" ({interval(low, high)})" if None not in (low, high) else "")
 
 
 def _redelivered(judgement: Judgement) -> str:

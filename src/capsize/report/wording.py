@@ -28,6 +28,11 @@ def percent(ratio: float) -> str:
     return f"{math.floor(ratio * 1000 + 1e-9) / 10:.1f}%"
 
 
+def interval(low: float, high: float) -> str:
+    """Return the 95% interval of a rate in words."""
+    return f"95% interval {percent(low)} to {percent(high)}"
+
+
 def seconds(value: float) -> str:
     """Return a duration for a reader: milliseconds below one second, else with a fitting precision."""
     if value < 1:
@@ -42,7 +47,11 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 def status(result: ScenarioResult) -> str:
     """Return the word for how a scenario came out."""
-    return "SKIPPED" if result.skipped else result.verdict.name
+    if result.invalid:
+        return "ERROR"
+    if result.skipped:
+        return "SKIPPED"
+    return "NOT STEADY" if result.not_steady else result.verdict.name
 
 
 def describe(event: Event, *, verbose: bool = False) -> str | None:

@@ -15,6 +15,7 @@ from capsize.core.clock import Clock, MonotonicClock
 from capsize.core.errors import CapsizeError
 from capsize.core.events import Event, Noted, RunBegan, RunEnded
 from capsize.core.experiment import Experiment
+from capsize.core.hypothesis import Steadiness
 from capsize.core.protocols import (
     Dependable,
     Leavable,
@@ -37,7 +38,6 @@ from capsize.rundir import LeftUp, RunDirectory, encode
 from capsize.runner.parts import Parts
 from capsize.runner.phases import Loads, NotSteady, play
 from capsize.runner.stage import RunningStage
-from capsize.runner.steadiness import Steadiness
 from capsize.runner.striker import Striker
 
 Observer = Callable[[Event], None]
@@ -69,7 +69,7 @@ async def execute(
     """
     parts = Parts.of(experiment)
     clock = MonotonicClock()
-    progress, steadiness = LiveProgress(), Steadiness()
+    progress, steadiness = LiveProgress(), Steadiness(experiment.hypothesis)
     watchers = [progress.observe, steadiness.observe, *([observer] if observer else [])]
     with _Recording(directory, clock, watchers) as record:
         async with Witness(record, clock) as witness, Dependency(record, clock) as outside:

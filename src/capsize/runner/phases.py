@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from capsize.core.errors import CapsizeError
 from capsize.core.events import Noted, PhaseChanged
 from capsize.core.experiment import Experiment, LoadPlan, Phase
+from capsize.core.hypothesis import Steadiness
 from capsize.core.protocols import Load, Stage
-from capsize.runner.steadiness import Steadiness
 from capsize.runner.striker import Striker
 
 LOOK_S = 0.02
@@ -74,8 +74,8 @@ async def play(
                 why = await _lasts(stage, phase, loads, steadiness)
             await loads.leave(phase.name)
             stage.record(PhaseChanged(t=stage.clock.now(), phase=phase.name, what="end", why=why))
-            if phase.name == "steady" and not steadiness.steady:
-                raise NotSteady("the steady state did not hold before any fault: nothing was harmed")
+            if phase.name == "steady" and why != "steady" and (broken := steadiness.broken(stage.clock.now())):
+                raise NotSteady(f"{'; '.join(broken)}; nothing was harmed")
     finally:
         await loads.stop()
     loads.raise_failed()
@@ -128,6 +128,6 @@ def _holds(stage: Stage, phase: Phase, loads: Loads, steadiness: Steadiness) -> 
         case "settled":
             return loads.sent and stage.progress.acknowledged() <= stage.progress.over()
         case "steady":
-            return steadiness.steady
+            return steadiness.steady(stage.clock.now())
         case "elapsed":
             return False
