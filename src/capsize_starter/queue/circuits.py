@@ -22,7 +22,8 @@ def from_row(row: Any) -> Circuit:
 async def lock(connection: Connection, type: str) -> tuple[Circuit, datetime, bool]:
     """Lock a type's circuit for the transaction: the circuit, the server's time, and whether its probe runs."""
     await connection.execute(SQL.circuit_create, type)
-    row = await connection.fetchrow(SQL.circuit_lock, type)
+    await connection.execute(SQL.circuit_lock, type)
+    row = await connection.fetchrow(SQL.circuit_read, type)
     return from_row(row), row["now"], row["probing"]
 
 

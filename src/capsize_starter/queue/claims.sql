@@ -156,13 +156,17 @@ SELECT back.* FROM back LEFT JOIN woken ON true;
 INSERT INTO breakers (type) VALUES ($1) ON CONFLICT DO NOTHING;
 
 -- name: circuit_lock
--- A type's circuit, locked for this transaction, so that decisions about it come one after the other.
+-- Locks a type's circuit for this transaction, so that decisions about it come one after the other.
+SELECT FROM breakers WHERE type = $1 FOR UPDATE;
+
+-- name: circuit_read
+-- A type's circuit. A statement of its own, after the lock: one that waits for the lock sees the circuit as it is then,
+-- but the tasks as they were before the wait, and would not find the probe that another worker has just started.
 SELECT b.state, b.failures, b.opened_at, b.open_until, b.probe_task, b.probe_run, clock_timestamp() AS now,
     EXISTS (
         SELECT FROM tasks p WHERE p.id = b.probe_task AND p.runs = b.probe_run AND p.status = 'running'
     ) AS probing
-FROM breakers b WHERE b.type = $1
-FOR UPDATE OF b;
+FROM breakers b WHERE b.type = $1;
 
 -- name: circuit_save
 -- Writes what was decided about a type's circuit.

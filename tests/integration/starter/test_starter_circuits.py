@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
-from starter_helpers import delay
+from starter_helpers import delay, until
 
-from capsize_starter.breaker import Admission, BreakerPolicy
-from capsize_starter.queue import Claimed, Claims, NewTask, Queue
+from capsize_starter.breaker import Admission, BreakerPolicy, start_probe
+from capsize_starter.queue import Claimed, Claims, NewTask, Queue, circuits
 
 MakeClaims = Callable[..., Claims]
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND query LIKE '%breakers%' AND pid <> pg_backend_pid()"""
 
 
 async def fail(claims: Claims, run: Claimed) -> None:
@@ -59,6 +62,22 @@ async def test_half_open_lets_exactly_one_through(queue: Queue, claims: MakeClai
     assert (await queue.breakers())[0].state == "half_open"
     assert await workers[0].complete(probes[0].id, probes[0].run, "delay", "1")
     assert await admission(workers[0]) is Admission.ALL
+
+
+async def test_a_worker_that_waited_for_the_circuit_sees_the_probe_that_was_started_meanwhile(
+    queue: Queue, claims: MakeClaims
+) -> None:
+    """The second worker asks before the first one's probe is committed, and gets nothing."""
+    first, second = (claims(name, policy=BreakerPolicy(1, 0.0)) for name in ("first", "second"))
+    await queue.enqueue_many([delay(0)] * 3)
+    await fail(first, (await first.claim("delay", 1))[0])
+    async with first._db.transaction() as connection:
+        circuit, _, _ = await circuits.lock(connection, "delay")
+        asking = asyncio.create_task(second.claim_probe("delay"))
+        await until(lambda: queue._db.fetchval(WAITING), why="the second worker waits for the lock")
+        [probe] = await first._start(connection, "delay", 1, None)
+        await circuits.save(connection, "delay", start_probe(circuit, (probe.id, probe.run)))
+    assert await asking == []
 
 
 async def test_a_failed_probe_opens_again_and_late_results_say_nothing(
