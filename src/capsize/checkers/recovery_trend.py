@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from capsize.checkers.answers import api_calls, ready
+from capsize.checkers.answers import ready
 from capsize.checkers.derived import derived
 from capsize.checkers.figures import counted, quantile, seconds
 from capsize.checkers.fleet import fleet, workers
@@ -15,7 +15,6 @@ from capsize.checkers.lives import lives
 from capsize.checkers.recovered import Recovery, recoveries
 from capsize.checkers.slopes import Slope, theil_sen
 from capsize.checkers.strikes import service_of
-from capsize.core.events import Op
 from capsize.core.history import History
 from capsize.core.verdict import Finding, Result, Verdict
 
@@ -30,7 +29,8 @@ class RecoveryTrend(msgspec.Struct, frozen=True, kw_only=True):
     doubles by design and is the platform's. Cycles that the next strike overtook are left out.
 
     UNKNOWN with fewer than ``cycles_min`` timed cycles of a service. The measures tell mean, maximum and trend,
-    and how long it took to the first successful request (for workers: the first task begun).
+    and how long it took to the first successful request, of the readiness that asks the database (for workers:
+    to the first task begun).
     """
 
     name: ClassVar[str] = "recovery_trend"
@@ -90,7 +90,7 @@ def _restart_delay_s(history: History, one: Recovery) -> float:
 
 
 def _first_success_s(history: History, one: Recovery) -> float | None:
-    """Return the seconds from the strike to the first good answer, or to the first task that a victim began."""
+    """Return the seconds from the strike to the first good answer after a bad one, or to a victim's first task."""
     if one.down is None:
         return None
     if any(service_of(history, victim) in _worker_services(history) for victim in one.strike.victims):
@@ -102,20 +102,13 @@ def _first_success_s(history: History, one: Recovery) -> float | None:
         ]
         return min(starts) - one.since if starts else None
     down = one.down
-    good = next((op.t for op in _asked(history) if op.sent >= down and op.outcome == "ok"), None)
+    good = next((op.t for op in ready(history) if op.sent >= down and op.outcome == "ok"), None)
     return None if good is None else good - one.since
 
 
 @derived
 def _worker_services(history: History) -> frozenset[str]:
     return frozenset(service_of(history, worker) for worker in workers(history))
-
-
-@derived
-def _asked(history: History) -> tuple[Op, ...]:
-    """Return the looks at the readiness and the API calls that need the database, in the order of the answers."""
-    calls = [op for op in api_calls(history) if op.call != "api:live"]
-    return tuple(sorted([*ready(history), *calls], key=lambda op: op.t))
 
 
 def _measures(

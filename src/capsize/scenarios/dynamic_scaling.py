@@ -140,6 +140,7 @@ def _claims(
     level: Level, work: Work, strikes: tuple[PlannedStrike, ...], deadline_s: float
 ) -> tuple[Spec, ...]:
     task_s = _task_s(level, work)
+    work_s = task_s * chosen(level, "tasks", work.tasks)
     return (
         *common_claims(level),
         spec("crashes"),
@@ -151,8 +152,7 @@ def _claims(
             down_s=round(min(level.scaled(work.grace_s), task_s) + 7.0, 3),
             first_task_s=3.0,
         ),
-        # One burst more than the workers can take up at once is a queue.
-        spec("queue", settle_s=round(max(60.0, deadline_s), 3), peak_min=3),
+        spec("queue", settle_s=round(1.5 * work_s / FULL + 15.0, 3), peak_min=3),
         spec("utilization", waiting_s=level.scaled(5.0)),
         spec("spread"),
         spec("memory", budget_bytes_per_s=64 * 1024.0, warm_s=level.scaled(10.0)),

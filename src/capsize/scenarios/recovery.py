@@ -101,4 +101,4 @@ def _loads(level: Level, end_s: float) -> tuple[LoadPlan, ...]:
     )
 
 
-SCENARIO = Scenario(name="recovery", purpose=PURPOSE, plan=plan)
+SCENARIO = Scenario(name="recovery", purpose=PURPOSE, plan=plan, alone=True)

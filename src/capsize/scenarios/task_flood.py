@@ -105,4 +105,4 @@ def _claims(
     )
 
 
-SCENARIO = Scenario(name="task-flood", purpose=PURPOSE, plan=plan)
+SCENARIO = Scenario(name="task-flood", purpose=PURPOSE, plan=plan, alone=True)

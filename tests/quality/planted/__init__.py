@@ -6,8 +6,14 @@ starts to work; ``defective.py`` applies one and then runs the starter as usual.
 
 from __future__ import annotations
 
-from quality.planted import delivery, outages
+from quality.planted import cycles, delivery, floods, outages, scaling
 from quality.planted.model import Defect
 
-DEFECTS: dict[str, Defect] = {**delivery.DEFECTS, **outages.DEFECTS}
+DEFECTS: dict[str, Defect] = {
+    **delivery.DEFECTS,
+    **outages.DEFECTS,
+    **floods.DEFECTS,
+    **scaling.DEFECTS,
+    **cycles.DEFECTS,
+}
 """Every defect by name."""
