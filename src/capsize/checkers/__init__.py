@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from capsize.checkers.acceptance import Acceptance
+from capsize.checkers.attempts import Attempts
 from capsize.checkers.availability import Availability
 from capsize.checkers.bounded_answers import BoundedAnswers
+from capsize.checkers.breaker_holds import BreakerHolds
+from capsize.checkers.breaker_opens import BreakerOpens
+from capsize.checkers.breaker_recovers import BreakerRecovers
 from capsize.checkers.completion import Completion
 from capsize.checkers.crashes import Crashes
 from capsize.checkers.database_load import DatabaseLoad
+from capsize.checkers.dead_letters import DeadLetters
 from capsize.checkers.duplicate import Duplicate
 from capsize.checkers.ended import Ended
 from capsize.checkers.endpoints import Endpoints
 from capsize.checkers.instrument import Instrument
+from capsize.checkers.isolation import Isolation
 from capsize.checkers.landed import Landed
 from capsize.checkers.late import Late
 from capsize.checkers.lost import Lost
@@ -26,11 +32,13 @@ from capsize.checkers.reported import ReportedDone
 from capsize.checkers.restarted import Restarted
 from capsize.checkers.resurrected import Resurrected
 from capsize.checkers.retries import Retries
+from capsize.checkers.retry_backoff import RetryBackoff
 from capsize.checkers.scaling import Scaling
 from capsize.checkers.spread import Spread
 from capsize.checkers.steady import Steady
 from capsize.checkers.stuck import Stuck
 from capsize.checkers.throughput import Throughput
+from capsize.checkers.truthful_breaker import TruthfulBreaker
 from capsize.checkers.truthful_health import TruthfulHealth
 from capsize.checkers.unaccounted import Unaccounted
 from capsize.checkers.unfinished import fair
@@ -63,6 +71,14 @@ CHECKERS: dict[str, type[Checker]] = {
     "truthful_health": TruthfulHealth,
     "bounded_answers": BoundedAnswers,
     "endpoints": Endpoints,
+    "breaker_opens": BreakerOpens,
+    "breaker_holds": BreakerHolds,
+    "breaker_recovers": BreakerRecovers,
+    "truthful_breaker": TruthfulBreaker,
+    "isolation": Isolation,
+    "attempts": Attempts,
+    "retry_backoff": RetryBackoff,
+    "dead_letters": DeadLetters,
     "crashes": Crashes,
     "acceptance": Acceptance,
     "pickup": Pickup,

@@ -16,7 +16,7 @@ from capsize.core.verdict import Finding, Result, Verdict
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
     """The share of accepted tasks that finished by the deadline lies between ``min`` and ``max``.
 
-    Without a deadline every finish counts. Above ``max`` fails as well: a workload that was meant to be
+    With ``clients`` only the tasks that these loads submitted are judged. Without a deadline every finish counts. Above ``max`` fails as well: a workload that was meant to be
     impossible and was not proves nothing of what it was made for. UNKNOWN when no task was accepted.
     """
 
@@ -26,10 +26,13 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     max: float = 1.0
     deadline_s: float | None = None
     origin: Origin = "chaos"
+    clients: tuple[str, ...] = ()
 
     def check(self, history: History) -> Result:
         """Count accepted, finished and in time."""
-        accepted = lives(history).acknowledged
+        accepted = [
+            life for life in lives(history).acknowledged if life.client in (self.clients or (life.client,))
+        ]
         if not accepted:
             return Result(checker=self.name, verdict=Verdict.UNKNOWN, summary="no task was accepted")
         done = [life for life in accepted if life.finished is not None]

@@ -47,10 +47,11 @@ class Run:
 
 @dataclass(slots=True)
 class Life:
-    """All that is known of one task."""
+    """All that is known of one task. ``client`` is who submitted it: the label of its load."""
 
     task: str
     acknowledged: float | None = None
+    client: str = ""
     runs: list[Run] = field(default_factory=list)
     cancels: list[tuple[float, bool]] = field(default_factory=list)
     resets: list[float] = field(default_factory=list)
@@ -131,7 +132,7 @@ def _operation(made: Lives, op: Op) -> None:
         return
     life = made.of(op.task)
     if op.call == "submit" and op.outcome == "ok" and life.acknowledged is None:
-        life.acknowledged = op.t
+        life.acknowledged, life.client = op.t, op.client
     elif op.outcome == "fail":
         return
     elif op.call == "cancel":

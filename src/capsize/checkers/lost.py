@@ -14,7 +14,9 @@ from capsize.core.verdict import Result
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
-    """Every acknowledged task finished, or the service's last word is that it is dead-lettered.
+    """Every acknowledged task finished, or is in the service's dead-letter queue.
+
+    A task that the service calls failed and that its dead-letter queue does not list is lost: nobody will see it.
 
     A task of which the service says that it does not know it is lost in any case. ``cancelled`` counts as kept
     only when a client asked for it. A task that the service calls completed without a finish at the witness
@@ -58,8 +60,11 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
             return (
                 None if life.deletes else f"task {life.task} was accepted, and the service does not know it"
             )
-        if life.finished is not None or life.status in (None, "completed", "failed"):
+        if life.finished is not None or life.status in (None, "completed"):
             return None
+        if life.status == "failed":
+            listed = life.reported is None or life.reported.dead_lettered
+            return None if listed else f"task {life.task} failed, and the dead-letter queue does not list it"
         if life.status == "cancelled":
             return None if life.cancels else f"task {life.task} was cancelled, and nobody asked for it"
         if not self.drained:

@@ -133,6 +133,12 @@ class Called(Event, frozen=True, kw_only=True, tag="call"):
     after_s: float = 0.0
 
 
+class DependencyChanged(Event, frozen=True, kw_only=True, tag="dependency"):
+    """The outside service that capsize plays behaves differently from now on."""
+
+    mode: DependencyMode
+
+
 class Sample(Event, frozen=True, kw_only=True, tag="sample"):
     """What a probe saw at one look. ``began`` is when the look began; ``error`` is set when it failed.
 
@@ -178,6 +184,7 @@ AnyEvent = (
     | InstanceChanged
     | Witnessed
     | Called
+    | DependencyChanged
     | Sample
     | Reported
     | Noted

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from capsize.core.clock import Clock
 from capsize.core.errors import InjectionError
-from capsize.core.events import Called, DependencyMode
+from capsize.core.events import Called, DependencyChanged, DependencyMode
 from capsize.core.protocols import Instance, Record
 from capsize.load.receiver import Odd, Receiver, response
 
@@ -82,8 +82,6 @@ class Dependency:
 
     async def become(self, mode: DependencyMode, *, slow_s: float = 0.0) -> None:
         """Answer so from now on; calls that are waiting are left as they are."""
-        self._slow_s = slow_s
-        self._mode = mode
         if mode == "refuse":
             self._close()
         elif self._server is None:
@@ -91,6 +89,10 @@ class Dependency:
                 await self._listen()
             except OSError as error:
                 raise InjectionError(f"the dependency can't listen on port {self._port}: {error}") from error
+        changed = mode != self._mode
+        self._slow_s, self._mode = slow_s, mode
+        if changed:
+            self._record(DependencyChanged(t=self._clock.now(), mode=mode))
 
     async def _listen(self) -> None:
         self._server = await asyncio.get_running_loop().create_server(

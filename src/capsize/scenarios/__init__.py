@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from capsize.scenarios import (
     baseline,
+    circuit_breaker,
     db_failure,
     dynamic_scaling,
     multi_worker_chaos,
@@ -22,6 +23,7 @@ SCENARIOS: dict[str, Scenario] = {
         server_restart,
         worker_restart,
         task_flood,
+        circuit_breaker,
         recovery,
         multi_worker_chaos,
         dynamic_scaling,
