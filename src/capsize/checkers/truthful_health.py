@@ -11,7 +11,7 @@ import msgspec
 
 from capsize.checkers.answers import ready
 from capsize.checkers.figures import counted, verdict_of
-from capsize.checkers.fleet import fleet
+from capsize.checkers.fleet import database_trouble, fleet
 from capsize.checkers.outages import down, looks, up
 from capsize.checkers.spans import Span, less
 from capsize.checkers.strikes import service_of, services, strikes
@@ -65,7 +65,7 @@ class TruthfulHealth(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _bright(self, history: History) -> tuple[Span, ...]:
-        """Return when the answers must be good: long after an outage, with an API that nobody harmed."""
+        """Return when the answers must be good: long after an outage or a strike on the API or the database."""
         first = min((low for low, _ in down(history)), default=None)
         if first is None:
             return ()
@@ -76,6 +76,8 @@ class TruthfulHealth(msgspec.Struct, frozen=True, kw_only=True):
             if service_of(history, name) == self.api
             for low, high in [*instances.harmed(name), *instances.away(name)]
         ]
+        # A strike on the database that no look has noticed, such as cutting its connections, harms the API too.
+        harmed += [(low, high + self.again_s) for low, high in database_trouble(history)]
         spans = [(low + self.again_s, high) for low, high in up(history) if low > first]
         return less([span for span in spans if span[0] < span[1]], harmed)
 

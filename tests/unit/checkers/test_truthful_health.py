@@ -72,3 +72,23 @@ def test_looks_that_broke_off_leave_it_open() -> None:
     result = TruthfulHealth().check(past.history())
     assert result.verdict is Verdict.UNKNOWN
     assert "broke off" in result.summary
+
+
+def test_a_cut_connection_that_no_look_noticed_excuses_a_refusal() -> None:
+    """Connections were cut long after the outage: refused for 60 ms, while the independent look got through."""
+    past = outage(says_ok_until=5.6, bad_until=9.3, end=20.0)
+    past.strike(
+        "terminate_connections", "postgres", id="s2", begin=20.0, landed=20.0, healing=20.0, healed=20.0
+    )
+    past.database(20.0, 30.0, True).ready(20.0, 20.06, ok=False).ready(20.06, 30.0)
+    assert TruthfulHealth().check(past.history()).verdict is Verdict.PASS
+
+
+def test_refusals_long_after_connections_were_cut_are_found() -> None:
+    """The same cut, but the answers stay bad: the pool did not heal."""
+    past = outage(says_ok_until=5.6, bad_until=9.3, end=20.0)
+    past.strike(
+        "terminate_connections", "postgres", id="s2", begin=20.0, landed=20.0, healing=20.0, healed=20.0
+    )
+    past.database(20.0, 40.0, True).ready(20.0, 40.0, ok=False)
+    assert TruthfulHealth().check(past.history()).verdict is Verdict.FAIL
