@@ -30,16 +30,14 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, history: History) -> Result:
         """Follow each submission from when it was due to its acknowledgement."""
         tries: dict[str, list[Op]] = {}
-        held = 0
         for number, op in enumerate(history.of(Op)):
             if op.call == "submit":
                 tries.setdefault(op.key or op.task or f"try {number}", []).append(op)
-                held += held_back(op)
         measures, problem = self._measures(list(tries.values()))
-        doubt = None
+        held, doubt = measures.get("held_back", 0), None
         if len(tries) < self.count_min:
             doubt = f"{len(tries)} submissions are no flood; {self.count_min} are needed to judge"
-        elif held:
+        elif held and problem is None:
             doubt = f"capsize held back {held} of {len(tries)} submissions"
         if doubt is not None:
             return Result(checker=self.name, verdict=Verdict.UNKNOWN, summary=doubt, measures=measures)
@@ -58,25 +56,27 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     def _measures(self, tries: list[list[Op]]) -> tuple[dict[str, Any], str | None]:
         if not tries:
             return {"submissions": 0}, None
-        at_once = sum(ops[0].outcome == "ok" for ops in tries)
+        sent = [ops for ops in tries if not held_back(ops[0])]
+        at_once = sum(ops[0].outcome == "ok" for ops in sent)
         took = [_acknowledged(ops) - ops[0].planned for ops in tries]
         planned = sorted(ops[0].planned for ops in tries)
         offered = (len(planned) - 1) / (planned[-1] - planned[0]) if planned[-1] > planned[0] else 0.0
-        low, high = wilson(at_once, len(tries))
+        low, high = wilson(at_once, len(sent))
         p99 = quantile(took, 0.99)
         measures = {
             "submissions": len(tries),
             "offered_per_s": round(offered, 1),
-            "first_try_ratio": round(at_once / len(tries), 5),
+            "held_back": len(tries) - len(sent),
+            "first_try_ratio": round(at_once / len(sent), 5) if sent else None,
             "first_try_low": round(low, 5),
             "first_try_high": round(high, 5),
             "ack_p50_s": seconds(quantile(took, 0.5)),
             "ack_p99_s": seconds(p99),
             "ack_max_s": seconds(max(took)),
         }
-        if at_once < self.first_try_min * len(tries):
-            share = f"{at_once / len(tries):.1%}"
-            return measures, f"{share} of {len(tries)} submissions were acknowledged at the first try"
+        if at_once < self.first_try_min * len(sent):
+            share = f"{at_once / len(sent):.1%}"
+            return measures, f"{share} of {len(sent)} submissions were acknowledged at the first try"
         if p99 > self.p99_max_s:
             return measures, f"1 of 100 submissions took over {p99:.1f} s, more than {self.p99_max_s:g} s"
         return measures, None

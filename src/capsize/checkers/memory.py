@@ -10,7 +10,7 @@ from capsize.checkers.figures import counted
 from capsize.checkers.fleet import fleet
 from capsize.checkers.slopes import Slope, theil_sen
 from capsize.checkers.spans import Span
-from capsize.checkers.strikes import service_of
+from capsize.checkers.strikes import DATABASES, service_of
 from capsize.core.events import Sample
 from capsize.core.history import History
 from capsize.core.verdict import Finding, Result, Verdict
@@ -23,7 +23,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     Judged is each process on its own (a restarted instance is a new one) by the Theil-Sen slope over its looks
     later than ``warm_s`` after the phase and the process began. Memory that processes share counts as nobody's
-    where the platform tells it apart: a database's buffers fill up without any leak. A process fails only when
+    where the platform tells it apart. A database is measured and not judged: it fills its caches on purpose,
+    and starts and ends processes of its own. A process fails only when
     the whole 95% interval lies above the budget, and this makes at least ``growth_min_bytes`` over the time
     that was looked at: an allocator grows in steps, and a step is no slope.
 
@@ -46,18 +47,21 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
             for name, points in looks.items()
             if len(points) >= self.samples_min and (slope := theil_sen(*zip(*points, strict=True)))
         }
-        grown = [name for name, slope in slopes.items() if self._leaks(slope, looks[name])]
-        judged = {service_of(history, _instance(name)) for name in slopes}
-        without = sorted({service_of(history, _instance(name)) for name in looks} - judged)
+        of = {name: service_of(history, name.partition(" (")[0]) for name in looks}
+        judged = [name for name in slopes if of[name] not in DATABASES]
+        grown = [name for name in judged if self._leaks(slopes[name], looks[name])]
+        without = sorted(set(of.values()) - DATABASES - {of[name] for name in judged})
         findings = tuple(_finding(name, slopes[name], looks[name]) for name in grown)
         doubt = None
-        if not slopes or without:
+        if not judged or without:
             doubt = f"too few looks at the memory of {', '.join(without) or 'any process'}"
         verdict = Verdict.FAIL if findings else Verdict.UNKNOWN if doubt else Verdict.PASS
         return Result(
             checker=self.name,
             verdict=verdict,
-            summary=findings[0].message if findings else doubt or self._summary(slopes),
+            summary=findings[0].message
+            if findings
+            else doubt or self._summary({name: slopes[name] for name in judged}),
             measures=self._measures(slopes, looks),
             findings=findings,
         )
@@ -103,10 +107,6 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
             f"{counted(len(slopes), 'process', 'processes')} stable; {name} the steepest with "
             f"{_rate(steepest)} (budget {self.budget_bytes_per_s / 1024:.0f} KiB/s)"
         )
-
-
-def _instance(process: str) -> str:
-    return process.partition(" (")[0]
 
 
 def _rate(slope: Slope) -> str:

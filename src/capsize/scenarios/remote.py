@@ -11,6 +11,10 @@ WITNESSED = frozenset(
     {"duplicate", "overlap", "stuck", "misreported", "resurrected", "retries", "spread", "late", "restarted"}
 )
 """Claims that rest on what workers announce to the witness, which such a service's workers don't know."""
+UNSEEN = frozenset(
+    {"pickup", "throughput", "queue", "scaling", "utilization", "crashes", "database_load", "memory"}
+)
+"""Claims that rest on the witness too, or on the platform's view of processes and database."""
 PROBES = frozenset({"ready", "stats", "instrument"})
 """Probes that need nothing but the service's API."""
 
@@ -20,7 +24,7 @@ def without_control(experiment: Experiment) -> Experiment:
 
     Strikes are left in: the runner refuses them, and says what they would need.
     """
-    claims = (_claim(claim) for claim in experiment.checkers if claim.name not in WITNESSED)
+    claims = (_claim(claim) for claim in experiment.checkers if claim.name not in WITNESSED | UNSEEN)
     return msgspec.structs.replace(
         experiment,
         probes=tuple(probe for probe in experiment.probes if probe.name in PROBES),
