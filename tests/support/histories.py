@@ -6,6 +6,9 @@ from typing import Any
 
 from capsize.core.events import (
     Announcement,
+    Called,
+    DependencyChanged,
+    DependencyMode,
     Event,
     InstanceChanged,
     InstanceState,
@@ -53,11 +56,11 @@ class Past:
         rest = {"sent": planned, "client": "client", **rest}
         return self.add(Op(t=t, call=call, outcome=outcome, planned=planned, **rest))
 
-    def submit(self, t: float, *tasks: str, outcome: Outcome = "ok") -> Past:
+    def submit(self, t: float, *tasks: str, outcome: Outcome = "ok", client: str = "client") -> Past:
         """Submissions, acknowledged unless the outcome says otherwise."""
         for task in tasks:
             known = task if outcome == "ok" else None
-            self.op(t, "submit", outcome, key=f"key-{task}", task=known)
+            self.op(t, "submit", outcome, key=f"key-{task}", task=known, client=client)
         return self
 
     def ready(self, begin: float, end: float, ok: bool = True, *, every: float = 0.02, **rest: Any) -> Past:
@@ -78,6 +81,17 @@ class Past:
             facts = {"outcome": "ok" if ok else "fail", "status": 200 if ok else 500, "planned": sent, **rest}
             self.op(round(sent + takes, 6), call, **facts)
         return self
+
+    # ---------------------------------------------------------------- the outside service
+
+    def becomes(self, t: float, mode: DependencyMode) -> Past:
+        """The outside service behaves differently from now on."""
+        return self.add(DependencyChanged(t=t, mode=mode))
+
+    def calls(self, t: float, key: str, mode: DependencyMode = "ok", **rest: Any) -> Past:
+        """A call that reaches the outside service; its status is what the mode makes of it."""
+        status = {"ok": 200, "slow": 200, "fail": 500}.get(mode)
+        return self.add(Called(t=t, key=key, mode=mode, **{"status": status, **rest}))
 
     # ---------------------------------------------------------------- workers
 

@@ -6,7 +6,7 @@ starts to work; ``defective.py`` applies one and then runs the starter as usual.
 
 from __future__ import annotations
 
-from quality.planted import cycles, delivery, floods, outages, scaling
+from quality.planted import circuits, cycles, delivery, floods, outages, scaling
 from quality.planted.model import Defect
 
 DEFECTS: dict[str, Defect] = {
@@ -15,5 +15,6 @@ DEFECTS: dict[str, Defect] = {
     **floods.DEFECTS,
     **scaling.DEFECTS,
     **cycles.DEFECTS,
+    **circuits.DEFECTS,
 }
 """Every defect by name."""
