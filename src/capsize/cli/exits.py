@@ -27,6 +27,8 @@ USAGE = 64
 BROKE = 70
 SIGNALLED = 128
 
+_DEFECT = "This is a defect of capsize and says nothing about the service."
+
 
 def complain(message: str, *, where: str = "capsize", hint: str = "") -> None:
     """Write an error for a person to stderr, with what to do on a line of its own."""
@@ -54,7 +56,12 @@ def broke(error: BaseException, directory: Path | None) -> str:
     path = write_trace(error, directory)
     kept = f"\nThe run directory: {directory}" if directory else ""
     trace = f"\nThe trace: {path}" if path else ""
-    return (
-        f"capsize itself broke: {type(error).__name__}: {error}"
-        f"\nThis is a defect of capsize and says nothing about the service.{kept}{trace}"
-    )
+    return f"capsize itself broke: {type(error).__name__}: {error}\n{_DEFECT}{kept}{trace}"
+
+
+def broke_in(what: str, directory: Path | None) -> str:
+    """Return the message for a defect whose trace is in the run directory already, if there is one."""
+    trace = directory / "crash.txt" if directory else None
+    kept = f"\nThe run directory: {directory}" if directory else ""
+    told = f"\nThe trace: {trace}" if trace and trace.is_file() else ""
+    return f"capsize itself broke: {what}\n{_DEFECT}{kept}{told}"

@@ -19,6 +19,8 @@ class Interrupts:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
+        self.pass_on: Callable[[signal.Signals], None] | None = None
+        """Is told of the first signal, for work in other processes."""
         self._current: asyncio.Task[None] | None = None
         self.caught: signal.Signals | None = None
 
@@ -57,3 +59,5 @@ class Interrupts:
         self._say(f"{number.name}: healing and stopping; the report follows in a few seconds.")
         if self._current is not None:
             self._current.cancel()
+        if self.pass_on is not None:
+            self.pass_on(number)

@@ -1,28 +1,33 @@
-"""An invocation: several experiments one after the other, each carried out, judged and reported."""
+"""An invocation: several experiments, each carried out, judged and reported; one after the other, or side by side."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from capsize.cli.display import Display, choose
-from capsize.cli.exits import BROKE, FAILED, broke, complain
+from capsize.cli.exits import BROKE, FAILED, USAGE, broke_in, complain
 from capsize.cli.interrupts import Interrupts
-from capsize.cli.one import One, Outcome
+from capsize.cli.one import One, Outcome, not_begun
+from capsize.cli.schedule import Jobs, rounds
 from capsize.core.experiment import Experiment
 from capsize.core.protocols import System
 from capsize.core.verdict import ScenarioResult, Verdict
-from capsize.report import RunReport, Summary, assemble, document, terminal
+from capsize.report import Summary, assemble, document, terminal
 from capsize.report.files import write_summary
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``capsize run`` and ``capsize replay`` were asked for, checked and planned."""
+    """What ``capsize run`` and ``capsize replay`` were asked for, checked and planned.
+
+    ``invalid`` are scenarios that are broken themselves: they are reported and not begun. ``alone`` names the
+    scenarios that automatic ``jobs`` keep from running beside others.
+    """
 
     experiments: tuple[Experiment, ...]
     system: System
@@ -33,6 +38,9 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     verbose: bool = False
     as_json: bool = False
     command: str = ""
+    jobs: Jobs = 1
+    alone: frozenset[str] = frozenset()
+    invalid: tuple[ScenarioResult, ...] = ()
 
 
 def carry_out(asked: Invocation) -> int:
@@ -41,13 +49,14 @@ def carry_out(asked: Invocation) -> int:
     ``summary.json`` and ``summary.md`` are written after each scenario, so that a later crash leaves them.
     """
     display = choose(sys.stderr if asked.as_json else sys.stdout, verbose=asked.verbose)
-    for seed in dict.fromkeys(experiment.seed for experiment in asked.experiments):
-        display.say(f"Seed: {seed}")
-    with asyncio.Runner(loop_factory=_event_loop()) as runner:
+    display.say(_seeds(asked))
+    for broken in asked.invalid:
+        complain(f"{broken.scenario}: {broken.reason}", where="capsize run")
+    with asyncio.Runner(loop_factory=event_loop()) as runner:
         return runner.run(_all(asked, display))
 
 
-def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop where there is one: capsize's own punctuality is part of every measurement."""
     try:
         from uvloop import new_event_loop
@@ -56,59 +65,104 @@ def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
+class _Collected:
+    """The outcomes so far, by the number of their experiment."""
+
+    def __init__(self, asked: Invocation) -> None:
+        self._asked = asked
+        self._began = time.monotonic()
+        self._outcomes: dict[int, Outcome] = {}
+
+    def add(self, number: int, outcome: Outcome) -> None:
+        """Take an outcome, and write the summary of all so far."""
+        self._outcomes[number] = outcome
+        write_summary(self.summary, self._asked.output)
+
+    @property
+    def summary(self) -> Summary:
+        """Return what is there so far, in the order asked for."""
+        reports = [self._outcomes[number].required_report for number in sorted(self._outcomes)]
+        reports += [assemble(broken) for broken in self._asked.invalid]
+        duration_s = time.monotonic() - self._began
+        return Summary(runs=tuple(reports), duration_s=duration_s, command=self._asked.command)
+
+    @property
+    def crashes(self) -> list[Outcome]:
+        """Return the outcomes in which capsize itself broke."""
+        return [outcome for outcome in self._outcomes.values() if outcome.crash]
+
+
 async def _all(asked: Invocation, display: Display) -> int:
     interrupts = Interrupts(display.say)
     interrupts.listen()
-    began = time.monotonic()
-    reports: list[RunReport] = []
-    outcome = Outcome()
-    for number, experiment in enumerate(asked.experiments, start=1):
-        skip = _why_not(interrupts, outcome)
-        if skip:
-            reports.append(assemble(_skipped(experiment, skip), experiment))
-            continue
-        one = One(experiment, asked.system, asked.platform, asked.output, asked.base_url, asked.keep)
-        outcome = await one.carry_out(display, interrupts, number, len(asked.experiments))
-        reports.append(outcome.required_report)
-        write_summary(_summary(asked, reports, began), asked.output)
-    whole = _summary(asked, reports, began)
+    collected = _Collected(asked)
+    if asked.jobs == 1:
+        await _in_turn(asked, display, interrupts, collected)
+    else:
+        await _side_by_side(asked, display, interrupts, collected)
+    whole = collected.summary
     write_summary(whole, asked.output)
     _print(whole, asked)
-    if outcome.crash is not None:
-        complain(broke(outcome.crash, outcome.directory))
-    return exit_code(whole.verdict, interrupts.exit_code, crashed=outcome.crash is not None)
+    for outcome in collected.crashes:
+        complain(broke_in(outcome.crash, outcome.directory))
+    return exit_code(
+        whole.verdict,
+        interrupts.exit_code,
+        crashed=bool(collected.crashes),
+        invalid=bool(asked.invalid),
+    )
 
 
-def exit_code(verdict: Verdict, interrupted: int, *, crashed: bool) -> int:
-    """Return the exit code: a crash first, then a failure that was proved, then the interrupt, then the verdict."""
+async def _in_turn(
+    asked: Invocation, display: Display, interrupts: Interrupts, collected: _Collected
+) -> None:
+    """Carry the experiments out in this process; after a signal or a crash no further one is begun."""
+    outcome = Outcome()
+    for number, experiment in enumerate(asked.experiments):
+        stop = (
+            interrupts.caught.name if interrupts.caught else "capsize broke before" if outcome.crash else ""
+        )
+        if stop:
+            collected.add(number, not_begun(experiment, stop))
+            continue
+        one = One(experiment, asked.system, asked.platform, asked.output, asked.base_url, asked.keep)
+        outcome = await one.carry_out(display, interrupts, number + 1, len(asked.experiments))
+        collected.add(number, outcome)
+
+
+async def _side_by_side(
+    asked: Invocation, display: Display, interrupts: Interrupts, collected: _Collected
+) -> None:
+    """Carry the experiments out in processes of their own; a crash of one harms no other."""
+    from capsize.cli.parallel import SideBySide, Terms
+
+    planned = rounds(asked.experiments, asked.jobs, asked.alone)
+    for one in planned:
+        display.say(f"{len(one.numbers)} runs, at most {one.jobs} at once")
+    terms = Terms(
+        system=asked.system.name,
+        platform=asked.platform,
+        output=asked.output,
+        keep=asked.keep,
+        verbose=asked.verbose,
+    )
+    await SideBySide(asked.experiments, terms, display, interrupts, collected.add).run(planned)
+
+
+def exit_code(verdict: Verdict, interrupted: int, *, crashed: bool, invalid: bool = False) -> int:
+    """Return the exit code: a crash first, then a failure that was proved, then the interrupt, then a scenario that
+    is broken itself, then the verdict.
+    """
     if crashed:
         return BROKE
     if verdict is Verdict.FAIL:
         return FAILED
-    return interrupted or verdict.exit_code
+    return interrupted or (USAGE if invalid else verdict.exit_code)
 
 
-def _why_not(interrupts: Interrupts, last: Outcome) -> str:
-    if interrupts.caught is not None:
-        return f"not begun: {interrupts.caught.name}"
-    return "not begun: capsize broke before" if last.crash is not None else ""
-
-
-def _skipped(experiment: Experiment, reason: str) -> ScenarioResult:
-    return ScenarioResult(
-        scenario=experiment.scenario,
-        level=experiment.level.number,
-        seed=experiment.seed,
-        verdict=Verdict.UNKNOWN,
-        duration_s=0.0,
-        skipped=True,
-        reason=reason,
-        time_scale=experiment.level.time_scale,
-    )
-
-
-def _summary(asked: Invocation, reports: Sequence[RunReport], began: float) -> Summary:
-    return Summary(runs=tuple(reports), duration_s=time.monotonic() - began, command=asked.command)
+def _seeds(asked: Invocation) -> str:
+    seeds = list(dict.fromkeys(experiment.seed for experiment in asked.experiments))
+    return f"Seed: {seeds[0]}" + (f" to {seeds[-1]}" if len(seeds) > 1 else "")
 
 
 def _print(whole: Summary, asked: Invocation) -> None:

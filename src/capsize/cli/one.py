@@ -26,10 +26,10 @@ from capsize.rundir import RunDirectory
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one scenario came out for the invocation: its report, and the crash of capsize if there was one."""
+    """How one scenario came out for the invocation: its report, and what broke capsize if anything did."""
 
     report: RunReport | None = None
-    crash: BaseException | None = None
+    crash: str = ""
     directory: Path | None = None
 
     @property
@@ -47,7 +47,7 @@ class _Ending:
     least: Verdict = Verdict.PASS
     reason: str = ""
     skipped: bool = False
-    crash: BaseException | None = None
+    crash: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class One:
             display.end(f"{self.experiment.scenario}: not begun")
             _discard(directory)
             raise
-        report = self._report(directory, ending, time.monotonic() - began)
+        report = _reported(self.experiment, directory, ending, time.monotonic() - began)
         display.end(result_line(report.result))
         _tell_left_up(directory, display)
         if ending.skipped:
@@ -107,43 +107,72 @@ class One:
             return _Ending(Verdict.UNKNOWN, f"interrupted by {name}")
         except Exception as error:
             write_trace(error, directory.path)
-            return _Ending(Verdict.UNKNOWN, f"capsize broke: {type(error).__name__}: {error}", crash=error)
+            return _Ending(Verdict.UNKNOWN, f"capsize broke: {_named(error)}", crash=_named(error))
         return _Ending()
 
-    def _report(self, directory: RunDirectory, ending: _Ending, duration_s: float) -> RunReport:
-        """Judge what there is and write the reports; what breaks here is capsize's crash too."""
-        judgement: Judgement | None = None
-        history: History | None = None
-        try:
-            if not ending.skipped:
-                history = directory.history()
-                judgement = judge(self.experiment, history)
-                directory.write_judgement(judgement)
-        except HistoryError as error:
-            ending.least, ending.reason = worst((ending.least, Verdict.UNKNOWN)), ending.reason or str(error)
-        except Exception as error:
-            write_trace(error, directory.path)
-            ending.least, ending.crash = worst((ending.least, Verdict.UNKNOWN)), ending.crash or error
-            ending.reason = ending.reason or f"it could not be judged: {type(error).__name__}: {error}"
-        verdict = worst((ending.least, judgement.verdict)) if judgement else ending.least
-        stopped = not_steady(history)
-        result = ScenarioResult(
-            scenario=self.experiment.scenario,
-            level=self.experiment.level.number,
-            seed=self.experiment.seed,
-            verdict=verdict,
-            duration_s=duration_s,
-            skipped=ending.skipped,
-            not_steady=stopped is not None,
-            reason=ending.reason or stopped or "",
-            run_dir=None if ending.skipped else str(directory.path),
-            time_scale=self.experiment.level.time_scale,
-            judgement=judgement,
-        )
-        report = assemble(result, self.experiment, history, program=program())
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _reported(
+    experiment: Experiment, directory: RunDirectory, ending: _Ending, duration_s: float
+) -> RunReport:
+    """Judge what there is and write the reports; what breaks here is capsize's crash too."""
+    judgement: Judgement | None = None
+    history: History | None = None
+    try:
         if not ending.skipped:
-            write_run(report, directory.path)
-        return report
+            history = directory.history()
+            judgement = judge(experiment, history)
+            directory.write_judgement(judgement)
+    except HistoryError as error:
+        ending.least, ending.reason = worst((ending.least, Verdict.UNKNOWN)), ending.reason or str(error)
+    except Exception as error:
+        write_trace(error, directory.path)
+        ending.least, ending.crash = worst((ending.least, Verdict.UNKNOWN)), ending.crash or _named(error)
+        ending.reason = ending.reason or f"it could not be judged: {_named(error)}"
+    verdict = worst((ending.least, judgement.verdict)) if judgement else ending.least
+    stopped = not_steady(history)
+    result = ScenarioResult(
+        scenario=experiment.scenario,
+        level=experiment.level.number,
+        seed=experiment.seed,
+        verdict=verdict,
+        duration_s=duration_s,
+        skipped=ending.skipped,
+        not_steady=stopped is not None,
+        reason=ending.reason or stopped or "",
+        run_dir=None if ending.skipped else str(directory.path),
+        time_scale=experiment.level.time_scale,
+        judgement=judgement,
+    )
+    report = assemble(result, experiment, history, program=program())
+    if not ending.skipped:
+        write_run(report, directory.path)
+    return report
+
+
+def died(experiment: Experiment, directory: Path, reason: str, duration_s: float) -> RunReport:
+    """Judge and report a run whose process ended without a word, as far as it got."""
+    ending = _Ending(Verdict.UNKNOWN, reason)
+    return _reported(experiment, RunDirectory(directory), ending, duration_s)
+
+
+def not_begun(experiment: Experiment, why: str, *, invalid: bool = False, crash: str = "") -> Outcome:
+    """Return the outcome of a scenario that was not carried out at all."""
+    result = ScenarioResult(
+        scenario=experiment.scenario,
+        level=experiment.level.number,
+        seed=experiment.seed,
+        verdict=Verdict.UNKNOWN,
+        duration_s=0.0,
+        skipped=True,
+        invalid=invalid,
+        reason=why if invalid else f"not begun: {why}",
+        time_scale=experiment.level.time_scale,
+    )
+    return Outcome(assemble(result, experiment), crash)
 
 
 def judge(experiment: Experiment, history: History) -> Judgement:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -20,6 +20,8 @@ from capsize.core.errors import UsageError
 F = TypeVar("F", bound=Callable[..., Any])
 
 SEED_MAX = 2**63 - 1
+JOBS_MAX = 64
+REPEAT_MAX = 1000
 
 
 class Finite(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -57,6 +59,26 @@ class Interval(click.ParamType):  # type: ignore[type-arg]  # not generic before
         if not dash or not all(map(math.isfinite, ends)):
             self.fail(f"{value!r} is not an interval; give seconds as MIN-MAX, as in 5-10", param, ctx)
         return ends
+
+
+class JobsType(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """How many runs at once: a number, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | Literal["auto"]:
+        """Return the number, at least 1, or ``auto``."""
+        if value == "auto":
+            return "auto"
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if not 1 <= number <= JOBS_MAX:
+            self.fail(f"{value!r} is neither auto nor a number from 1 to {JOBS_MAX}", param, ctx)
+        return number
 
 
 class BaseUrl(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2

@@ -19,6 +19,14 @@ def choose_system(name: str, port: int = 0) -> System:
     return make(port=port)
 
 
+def end_left_behind() -> None:
+    """End and remove the stacks whose owner is dead; those that were left up on purpose have another owner."""
+    from capsize.platforms.local.place import remove_place, stale_places
+
+    for path in stale_places():
+        remove_place(path)
+
+
 def choose_platform(name: str) -> str:
     """Return the name when such a platform exists. Raises UsageError."""
     from capsize.platforms import NAMES

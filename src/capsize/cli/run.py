@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from capsize.cli.options import (
+    REPEAT_MAX,
     SEED_MAX,
     Finite,
     Interval,
+    JobsType,
     base_url_option,
     draw_seed,
     json_option,
@@ -46,13 +47,28 @@ _level_options = options(
     "--scenarios",
     multiple=True,
     metavar="A,B,...",
-    help="Which scenarios, separated by commas. Default: all there are.",
+    help="Which scenarios, separated by commas: names, or files as in ./mine.py. Default: all of capsize's own.",
 )
 @click.option(
     "--difficulty", type=int, default=1, show_default=True, metavar="1-6", help="The difficulty level."
 )
 @click.option(
     "--seed", type=click.IntRange(0, SEED_MAX), metavar="N", help="Makes the plan; drawn when not given."
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, REPEAT_MAX),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Run each scenario with N seeds: the seed, the seed plus one, and so on.",
+)
+@click.option(
+    "--jobs",
+    type=JobsType(),
+    default=1,
+    show_default=True,
+    help="So many runs at once, each with a stack of its own. auto: by the machine; what measures speed stays alone.",
 )
 @click.option("--platform", default="local", show_default=True, help="Where the system runs.")
 @click.option("--system", default="starter", show_default=True, help="Which system is tested.")
@@ -71,10 +87,14 @@ def run_command(
     """
     from capsize.cli.invocation import Invocation, carry_out
     from capsize.cli.parts import choose_platform, choose_system
+    from capsize.cli.planning import plan
+    from capsize.core.levels import level
 
-    overrides = _overrides(given)
+    _see_that_jobs_fit(given)
+    figures = level(difficulty, time_scale=given["time_scale"], **_overrides(given))
     chosen_seed = draw_seed() if seed is None else seed
-    experiments = plan(scenarios, difficulty, chosen_seed, given["time_scale"], overrides)
+    plans = plan(scenarios, figures, chosen_seed, given["repeat"])
+    experiments = plans.experiments
     if given["base_url"] is not None:
         from capsize.scenarios.remote import without_control
 
@@ -82,6 +102,9 @@ def run_command(
     return carry_out(
         Invocation(
             experiments=experiments,
+            invalid=plans.invalid,
+            alone=plans.alone,
+            jobs=given["jobs"],
             system=choose_system(given["system"], given["port"]),
             platform=choose_platform(given["platform"]),
             output=writable(output),
@@ -94,26 +117,21 @@ def run_command(
     )
 
 
-def plan(
-    scenarios: Iterable[str], difficulty: int, seed: int, time_scale: float, overrides: dict[str, Any]
-) -> tuple[Any, ...]:
-    """Return the experiments of the scenarios, all of them when none is named. Raises UsageError."""
+def _see_that_jobs_fit(given: dict[str, Any]) -> None:
+    """Raise UsageError for what runs side by side can't share."""
     from capsize.core.errors import UsageError
-    from capsize.core.levels import level
-    from capsize.core.registry import unknown
-    from capsize.scenarios import SCENARIOS
 
-    figures = level(difficulty, time_scale=time_scale, **overrides)
-    given = [name.strip() for text in scenarios for name in text.split(",")]
-    if any(not name for name in given):
+    if given["jobs"] == 1:
+        return
+    if given["base_url"] is not None:
         raise UsageError(
-            "--scenarios holds an empty name; separate names with one comma, as in baseline,db-failure"
+            "--jobs gives each run a stack of its own; with --base-url there is one. Use --jobs 1"
         )
-    names = list(dict.fromkeys(given)) or list(SCENARIOS)
-    for name in names:
-        if name not in SCENARIOS:
-            raise UsageError(unknown("scenario", name, SCENARIOS))
-    return tuple(SCENARIOS[name].plan(figures, seed) for name in names)
+    if given["port"]:
+        raise UsageError(
+            f"--jobs gives each run a stack of its own, and only one can have port {given['port']}. "
+            "Leave --port (and PORT) away, or use --jobs 1"
+        )
 
 
 def _overrides(given: dict[str, Any]) -> dict[str, Any]:
@@ -135,6 +153,8 @@ def command_line(scenarios: tuple[str, ...], difficulty: int, seed: int, given: 
         words += ["--scenarios", ",".join(name.strip() for text in scenarios for name in text.split(","))]
     words += ["--difficulty", str(difficulty), "--seed", str(seed)]
     for flag, default in (
+        ("repeat", 1),
+        ("jobs", 1),
         ("platform", "local"),
         ("system", "starter"),
         ("base_url", None),
