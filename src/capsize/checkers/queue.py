@@ -60,15 +60,16 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
     def _drained(self, history: History, last: float) -> float | None:
         """Return how long after a moment the queue was down; None when it was not before the last phase's end."""
-        end = horizon(history)
-        still = 0
+        waiting_then = 0
         for t, waiting in depth(history):
-            if t > last and still <= self.near:
-                break
-            if t > last and t < end and waiting <= self.near:
-                return t - last
-            still = waiting
-        return 0.0 if still <= self.near else None
+            if t <= last:
+                waiting_then = waiting
+            elif waiting_then <= self.near:
+                return 0.0
+            elif waiting <= self.near:
+                # What still waits at the end has its last step there, when the looking ended and not the wait.
+                return t - last if t < horizon(history) else None
+        return 0.0 if waiting_then <= self.near else None
 
     def _problem(
         self, history: History, after: list[tuple[float, int]], drained: float | None, last: float
