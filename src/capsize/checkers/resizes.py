@@ -43,7 +43,7 @@ class Resize(msgspec.Struct, frozen=True, kw_only=True):
 def resizes(history: History, service: str, steps: Mapping[str, int]) -> list[Resize]:
     """Return the steps that were begun, in order; ``steps`` maps a strike's id to the size it asked for."""
     begun = [one for one in strikes(history) if one.id in steps and one.begun]
-    ends = [*(one.begin for one in begun[1:]), horizon(history)]
+    ends = [*(one.begin for one in begun[1:]), horizon(history)][: len(begun)]
     return [
         _resize(history, service, strike.id, strike.begin, steps[strike.id], until)
         for strike, until in zip(begun, ends, strict=True)
@@ -79,7 +79,14 @@ def _size(instances: Fleet, names: list[str], t: float, down: bool) -> int:
     """Return how many count: on the way up those that are ready, on the way down all that are left."""
     if down:
         return sum(_wanted(instances, name, t) for name in names)
-    return sum(any(low <= t < high for low, high in instances.up(name)) for name in names)
+    return sum(_ready(instances, name, t) for name in names)
+
+
+def _ready(instances: Fleet, name: str, t: float) -> bool:
+    line = instances.incarnations.get(name, ())
+    return any(
+        one.ready is not None and one.ready <= t and (one.gone is None or t < one.gone) for one in line
+    )
 
 
 def _changes(instances: Fleet, name: str) -> list[float]:
