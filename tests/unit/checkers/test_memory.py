@@ -64,7 +64,9 @@ def test_a_database_is_measured_and_not_judged() -> None:
 
 def test_a_restarted_process_is_a_new_one() -> None:
     """It grows while it warms up, each time anew; the two together are no slope."""
-    past = sized(lambda t: 40 * MIB + (t if t < 10 else t - 10) * MIB, until=20.0).kill(10.0, "api-1", back=10.4)
+    past = sized(lambda t: 40 * MIB + (t if t < 10 else t - 10) * MIB, until=20.0).kill(
+        10.0, "api-1", back=10.4
+    )
     result = Memory(budget_bytes_per_s=100 * 1024, warm_s=6.0, samples_min=6).check(past.history())
     assert set(result.measures) >= {"api-1_slope_bytes_per_s", "api-1 (2)_slope_bytes_per_s"}
 
