@@ -10,6 +10,7 @@ from capsize.checkers.breaker_holds import BreakerHolds
 from capsize.checkers.breaker_opens import BreakerOpens
 from capsize.checkers.breaker_recovers import BreakerRecovers
 from capsize.checkers.completion import Completion
+from capsize.checkers.converged import Converged
 from capsize.checkers.crashes import Crashes
 from capsize.checkers.database_load import DatabaseLoad
 from capsize.checkers.dead_letters import DeadLetters
@@ -30,6 +31,7 @@ from capsize.checkers.recovery import Recovered
 from capsize.checkers.recovery_trend import RecoveryTrend
 from capsize.checkers.reported import ReportedDone
 from capsize.checkers.restarted import Restarted
+from capsize.checkers.restraint import Restraint
 from capsize.checkers.resurrected import Resurrected
 from capsize.checkers.retries import Retries
 from capsize.checkers.retry_backoff import RetryBackoff
@@ -79,6 +81,8 @@ CHECKERS: dict[str, type[Checker]] = {
     "attempts": Attempts,
     "retry_backoff": RetryBackoff,
     "dead_letters": DeadLetters,
+    "converged": Converged,
+    "restraint": Restraint,
     "crashes": Crashes,
     "acceptance": Acceptance,
     "pickup": Pickup,

@@ -8,8 +8,10 @@ import msgspec
 
 from capsize.checkers.answers import api_calls, held_back
 from capsize.checkers.figures import counted, quantile, seconds, verdict_of
+from capsize.checkers.fleet import fleet
 from capsize.checkers.outages import outages
-from capsize.checkers.spans import touches
+from capsize.checkers.spans import Span, merged, touches
+from capsize.checkers.strikes import on
 from capsize.core.events import Op
 from capsize.core.history import History
 from capsize.core.verdict import Finding, Result
@@ -21,7 +23,9 @@ class BoundedAnswers(msgspec.Struct, frozen=True, kw_only=True):
     Definite is what was expected, or one of ``statuses``. No answer, a refused or broken connection (the
     outage took the API with it), an answer that was too late, and any other status fail. An outage lasts
     from the strike on the database, or its first bad look, until the readiness answers are good again, at
-    most ``outage_max_s`` after the database was back. UNKNOWN when no call was sent during one.
+    most ``outage_max_s`` after the database was back. With ``api``, the service that answers, calls are left out
+    that touch the time from a strike on it until it was ready again: it was taken away by capsize, and not by
+    the outage. UNKNOWN when no call was sent during one.
     """
 
     name: ClassVar[str] = "bounded_answers"
@@ -29,11 +33,17 @@ class BoundedAnswers(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float = 5.0
     statuses: tuple[int, ...] = (503,)
     outage_max_s: float = 5.0
+    api: str = ""
 
     def check(self, history: History) -> Result:
         """Look at each call sent during an outage."""
         away = outages(history, self.outage_max_s)
-        calls = [op for op in api_calls(history) if not held_back(op) and touches(away, op.sent, op.sent)]
+        harmed = self._harmed(history)
+        calls = [
+            op
+            for op in api_calls(history)
+            if not held_back(op) and touches(away, op.sent, op.sent) and not touches(harmed, op.sent, op.t)
+        ]
         bad = [(op, why) for op in calls if (why := self._why(op))]
         findings = [
             Finding(
@@ -61,6 +71,16 @@ class BoundedAnswers(msgspec.Struct, frozen=True, kw_only=True):
             measures=measures,
             findings=tuple(findings),
         )
+
+    def _harmed(self, history: History) -> tuple[Span, ...]:
+        """Return when the API was in capsize's own hands, or had died of them and was not yet ready again."""
+        instances = fleet(history)
+        harmed: list[Span] = []
+        for strike in on(history, [self.api] if self.api else []):
+            low, high = strike.span(instances.end_s)
+            away = [span for victim in strike.victims for span in instances.away(victim)]
+            harmed.append((low, max([high, *(end for begin, end in away if low <= begin <= high)])))
+        return merged(harmed)
 
     def _why(self, op: Op) -> str | None:
         """Return what is wrong with an answer, None when it is definite and in time."""
