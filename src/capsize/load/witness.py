@@ -7,6 +7,7 @@ happens, is laid beside what the service says later. See ``docs/service-contract
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from types import TracebackType
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from capsize.core.events import Announcement, Noted, Witnessed
 from capsize.core.protocols import Record
 from capsize.load.receiver import Receiver
 
+HEARD_MAX = 100_000
+"""The ids of so many announcements are kept; a repetition comes within about a second."""
 COMPLAINTS_MAX = 20
 """So many refused announcements are noted in the history; the rest is refused without a note."""
 
@@ -30,6 +33,7 @@ class _Announced(msgspec.Struct, frozen=True):
     event: Announcement
     attempt: Annotated[int, msgspec.Meta(ge=1)]
     worker: _Name
+    id: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Announced | list[_Announced])
@@ -38,7 +42,8 @@ _decoder = msgspec.json.Decoder(_Announced | list[_Announced])
 class Witness:
     """Receives announcements on a free port and records each as :class:`Witnessed`, stamped on arrival.
 
-    ``POST {url}/events`` takes one announcement or a list of them (all or none) and answers 204 once they are
+    An announcement that was heard before, by its ``id``, is acknowledged and not recorded again: its sender
+    missed the first answer. ``POST {url}/events`` takes one announcement or a list of them (all or none) and answers 204 once they are
     recorded; 400 says what is wrong with a body. ``GET {url}/health`` answers 200. Use it as a context.
     """
 
@@ -47,6 +52,7 @@ class Witness:
         self._host, self._port = host, port
         self._server: asyncio.Server | None = None
         self._connections: set[Receiver] = set()
+        self._heard: OrderedDict[str, None] = OrderedDict()
         self.accepted = 0
         """How many announcements were recorded."""
         self.refused = 0
@@ -90,11 +96,24 @@ class Witness:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return 400, self._complain(now, str(error), body)
         for one in announced if isinstance(announced, list) else (announced,):
+            if self._again(one.id):
+                continue
             self._record(
                 Witnessed(t=now, task=one.task, event=one.event, attempt=one.attempt, worker=one.worker)
             )
             self.accepted += 1
         return 204, ""
+
+    def _again(self, announcement: str) -> bool:
+        """Tell whether an announcement of this id was heard before; without an id nobody can tell."""
+        if not announcement:
+            return False
+        if announcement in self._heard:
+            return True
+        self._heard[announcement] = None
+        if len(self._heard) > HEARD_MAX:
+            self._heard.popitem(last=False)
+        return False
 
     def _complain(self, now: float, error: str, body: bytes) -> str:
         self.refused += 1

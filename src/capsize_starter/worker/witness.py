@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -25,6 +25,8 @@ class Announcement(msgspec.Struct, frozen=True):
     event: Event
     attempt: int
     worker: str
+    id: str
+    """The same when it is sent again because its answer was lost."""
 
 
 class Witness:
@@ -45,7 +47,7 @@ class Witness:
         """Tell the witness, trying again for up to a second while `still()`; then log it and go on."""
         if not self._url:
             return
-        body = msgspec.json.encode(Announcement(task, event, run, self._worker))
+        body = msgspec.json.encode(Announcement(task, event, run, self._worker, uuid4().hex))
         pause_s = 0.02
         try:
             async with asyncio.timeout(BUDGET_S):

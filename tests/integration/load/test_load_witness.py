@@ -182,3 +182,12 @@ async def test_leaving_ends_connections_that_are_open(clock):
     writer.close()
     with pytest.raises(OSError):  # noqa: PT011  # refused, in the words of the loop
         await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_an_announcement_that_is_sent_again_is_heard_once(clock):
+    """The same id twice is one event; without an id, or with another one, each is an event of its own."""
+    events: list[Event] = []
+    async with Witness(events.append, clock) as witness, HttpClient.to(witness.url, clock) as client:
+        for name in ("x", "x", "y", "", ""):
+            assert status(await client.send(announcing(GOOD | {"id": name}), LONG_S)) == 204
+    assert len(events) == 4

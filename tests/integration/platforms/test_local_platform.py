@@ -192,6 +192,21 @@ async def test_an_instance_that_ignores_sigterm_is_killed_after_its_grace(
     assert record.codes("api-1") == [-signal.SIGKILL]
 
 
+async def test_an_instance_on_its_way_out_is_not_ready_and_start_waits_for_the_next(
+    platform: LocalPlatform, record: Recorder
+) -> None:
+    """Between SIGTERM and the exit it is no victim and not yet back: start returns with the next process."""
+    await platform.up((api("--ignore-term", grace_s=2.0),))
+    before = pid_of(platform, "api-1")
+    ending = asyncio.create_task(platform.terminate("api-1"))
+    await until(lambda: not platform.instances()[0].ready)
+    assert pid_of(platform, "api-1") == before
+    await platform.start("api-1")
+    assert pid_of(platform, "api-1") != before
+    assert platform.instances()[0].ready
+    await ending
+
+
 # ---------------------------------------------------------------- starting
 
 

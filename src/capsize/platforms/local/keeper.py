@@ -92,6 +92,7 @@ class Keeper:
         self.frozen = False
         self._recipe, self._record, self._clock, self._policy = recipe, record, clock, policy
         self._process: Process | None = None
+        self._leaving: Process | None = None
         self._state: InstanceState = "stopped"
         self._ready_at: float | None = None
         self._wanted = False
@@ -108,15 +109,20 @@ class Keeper:
         return self._process if self._process is not None and self._process.running else None
 
     @property
+    def leaving(self) -> bool:
+        """Return whether its process was asked to end and has not done so yet."""
+        return self._leaving is not None and self._leaving is self.process
+
+    @property
     def instance(self) -> Instance:
-        """Return the instance as of now; a frozen one is not ready."""
+        """Return the instance as of now; one that is frozen, or on its way out, is not ready."""
         process = self.process
         return Instance(
             name=self.name,
             service=self.service,
             pid=None if process is None else process.pid,
             port=self.port,
-            ready=self._state == "ready" and not self.frozen,
+            ready=self._state == "ready" and not self.frozen and not self.leaving,
         )
 
     # ------------------------------------------------------------ up and down
@@ -136,7 +142,7 @@ class Keeper:
 
         def decided() -> bool:
             failed = first and self._state == "exited" and self._starts > start
-            return self._state == "ready" or task.done() or failed
+            return (self._state == "ready" and not self.leaving) or task.done() or failed
 
         try:
             async with asyncio.timeout(self._recipe.ready_limit_s):
@@ -278,6 +284,7 @@ class Keeper:
         process = self.process
         if process is None:
             return
+        self._leaving = process
         process.signal(number)
         if self.frozen:
             # A frozen process takes the signal only when it goes on.
