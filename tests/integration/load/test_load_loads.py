@@ -62,6 +62,17 @@ async def test_each_task_is_acknowledged_with_its_own_key(scripted, stage_at):
     assert all(b"authorization: Bearer x" in request for request in server.requests)
 
 
+async def test_a_load_may_begin_later_than_its_phase(scripted, stage_at):
+    """Every task is due at its place after the pause."""
+    server = await scripted(accept)
+    stage = stage_at(server.url)
+    began = stage.clock.now()
+    await Tasks(count=3, rate=100.0, after_s=0.2).run(stage)
+    planned = sorted(op.planned - began for op in stage.events)
+    assert planned[0] >= 0.2
+    assert planned[2] - planned[0] == pytest.approx(0.02)
+
+
 async def test_the_keys_come_from_the_seed_and_the_label(scripted, stage_at):
     """The same seed gives the same keys; another seed or label gives others."""
     server = await scripted(accept)

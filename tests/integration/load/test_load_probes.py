@@ -19,7 +19,7 @@ from capsize.probes import PROBES
 from capsize.probes.database import DatabaseProbe
 from capsize.probes.instrument import InstrumentProbe, summary
 from capsize.probes.ready import ReadyProbe
-from capsize.probes.resources import ResourcesProbe
+from capsize.probes.resources import TELLS_SHARED, ResourcesProbe
 from capsize.probes.stats import StatsProbe
 
 pytestmark = [
@@ -140,6 +140,8 @@ async def test_the_whole_tree_of_an_instance_is_counted(stage_at, running):
         assert "cpu_share" not in first.values
         assert last.values["processes"] == 2
         assert last.values["rss_bytes"] > 5_000_000
+        if TELLS_SHARED:
+            assert 500_000 < last.values["private_bytes"] < last.values["rss_bytes"]
         assert last.values["cpu_s"] > 0
     finally:
         process.communicate(timeout=20)
