@@ -155,8 +155,8 @@ class Past:
 
     def sample(self, t: float, probe: str, **values: Any) -> Past:
         """A look that took 2 ms unless ``began`` says otherwise."""
-        began = values.pop("began", t - 0.002)
-        return self.add(Sample(t=t, probe=probe, began=began, values=values, error=values.pop("error", None)))
+        facts = {name: values.pop(name) for name in ("began", "error", "subject") if name in values}
+        return self.add(Sample(t=t, probe=probe, values=values, **{"began": t - 0.002, **facts}))
 
     def stats(self, t: float, **counts: int) -> Past:
         """A look at the counts; what is not named is 0, ``created`` and ``dead_letter`` follow the others."""

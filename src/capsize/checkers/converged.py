@@ -23,11 +23,12 @@ class Converged(msgspec.Struct, frozen=True, kw_only=True):
     """Within ``target_s`` of the last healing of overlapping strikes everything is as before, at most ``limit_s``.
 
     Three things are timed, and the slowest counts: the availability probe is answered well ``good_in_row``
-    times in a row (``api``); every instance has a ready process (``instances``); and a worker of each process
-    that is there begins or ends a run, or no accepted task waits (``work``): a worker that is up and does
-    nothing while tasks wait has not come back. Time counts from when the last strike was taken back.
+    times in a row (``api``); every instance has a ready process (``instances``); and every worker has begun or
+    ended a run, or no accepted task waits (``work``): a worker that is up and does nothing while tasks wait has
+    not come back. Time counts from when the last strike was taken back.
 
-    Over the target is PARTIAL, over the limit FAIL. Volleys that the next one, or the end, followed sooner than
+    Over the target is PARTIAL, over the limit FAIL; so is work that is not back ``work_s`` after the instances,
+    a limit tighter than the guide's, since a worker that is there has only to look for a task. Volleys that the next one, or the end, followed sooner than
     they were over it are counted and not judged. UNKNOWN when none is left, and when never ``at_once_min``
     strikes were in effect together: then nothing was shown of faults that come together.
     """
@@ -36,6 +37,7 @@ class Converged(msgspec.Struct, frozen=True, kw_only=True):
 
     target_s: float = 20.0
     limit_s: float = 30.0
+    work_s: float = 10.0
     good_in_row: int = 5
     at_once_min: int = 2
 
@@ -48,10 +50,13 @@ class Converged(msgspec.Struct, frozen=True, kw_only=True):
         for number, volley in enumerate(found):
             until = found[number + 1].begin if number + 1 < len(found) else horizon(history)
             parts = {part: self._back(history, volley, part, until) for part in PARTS}
-            times = [back for back in parts.values() if back is not None]
-            if len(times) == len(parts) and max(times) <= self.limit_s:
+            if all(back is not None and back <= limit for back, limit in self._limits(parts)):
                 took.append(parts)
-            elif until - volley.over > self.limit_s:
+            elif any(
+                until - volley.over > limit
+                for back, limit in self._limits(parts)
+                if back is None or back > limit
+            ):
                 bad.append((volley, parts))
             else:
                 open_ += 1
@@ -71,6 +76,12 @@ class Converged(msgspec.Struct, frozen=True, kw_only=True):
         if back is None or back > until:
             return None
         return max(0.0, back - volley.over)
+
+    def _limits(self, parts: dict[str, float | None]) -> list[tuple[float | None, float]]:
+        """Return each part's time and its limit."""
+        instances = parts["instances"]
+        work = self.limit_s if instances is None else min(self.limit_s, instances + self.work_s)
+        return [(back, work if part == "work" else self.limit_s) for part, back in parts.items()]
 
     # ------------------------------------------------------------ what follows
 
@@ -115,12 +126,12 @@ class Converged(msgspec.Struct, frozen=True, kw_only=True):
     def _finding(self, volley: Volley, parts: dict[str, float | None]) -> Finding:
         missing = [
             f"{part} not" if back is None else f"{part} only after {back:.1f} s"
-            for part, back in parts.items()
-            if back is None or back > self.limit_s
+            for part, (back, limit) in zip(parts, self._limits(parts), strict=True)
+            if back is None or back > limit
         ]
         names = ", ".join(f"{one.id} ({one.fault} {', '.join(one.victims)})" for one in volley.strikes)
         message = (
-            f"{self.limit_s:g} s after {names} were taken back at {volley.over:.3f} s the service was not back: "
+            f"{names} were taken back at {volley.over:.3f} s, and the service did not come back in time: "
             f"{'; '.join(missing)}"
         )
         story = tuple(

@@ -6,7 +6,7 @@ starts to work; ``defective.py`` applies one and then runs the starter as usual.
 
 from __future__ import annotations
 
-from quality.planted import circuits, cycles, delivery, floods, outages, scaling
+from quality.planted import circuits, compound, cycles, delivery, floods, outages, scaling
 from quality.planted.model import Defect
 
 DEFECTS: dict[str, Defect] = {
@@ -16,5 +16,6 @@ DEFECTS: dict[str, Defect] = {
     **scaling.DEFECTS,
     **cycles.DEFECTS,
     **circuits.DEFECTS,
+    **compound.DEFECTS,
 }
 """Every defect by name."""

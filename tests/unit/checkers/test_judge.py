@@ -13,7 +13,17 @@ from capsize.core.history import History
 from capsize.core.verdict import Verdict
 from support.histories import Past, experiment
 
-NEEDS = {"late": {"deadline_s": 30.0}, "recovery": {"service": "api"}}
+CIRCUIT = {"failures": 5, "open_s": 2.0, "timeout_s": 1.0}
+NEEDS = {
+    "late": {"deadline_s": 30.0},
+    "recovery": {"service": "api"},
+    "breaker_opens": {"workers": 2, **CIRCUIT},
+    "breaker_holds": CIRCUIT,
+    "breaker_recovers": {"within_s": 6.0, **CIRCUIT},
+    "truthful_breaker": CIRCUIT,
+    "isolation": CIRCUIT,
+    "retry_backoff": {"base_s": 1.0},
+}
 
 
 def test_the_worst_verdict_wins_and_every_result_is_kept() -> None:
