@@ -84,6 +84,10 @@ def _scenarios() -> list[dict[str, Any]]:
                 "faults": sorted({strike.fault.name for plan in plans for strike in plan.strikes}),
                 "targets": sorted({strike.target.service for plan in plans for strike in plan.strikes}),
                 "claims": list(dict.fromkeys(claim.name for plan in plans for claim in plan.checkers)),
+                "figures": {
+                    str(level.number): scenario.figures(level) if scenario.figures else {}
+                    for level in LEVELS.values()
+                },
             }
         )
     return found
@@ -100,8 +104,17 @@ def _scenario_sections() -> list[str]:
         on = f" on {', '.join(found['targets'])}" if found["targets"] else ""
         lines += ["", f"## {found['name']}", "", found["about"], ""]
         lines += [f"- Phases: {', '.join(found['phases'])}", f"- Faults: {faults}{on}"]
-        lines += [f"- Claims: {', '.join(found['claims'])}"]
+        lines += [f"- Claims: {', '.join(found['claims'])}", *_figure_table(found["figures"])]
     return lines
+
+
+def _figure_table(figures: dict[str, dict[str, str]]) -> list[str]:
+    """Return the figures that are a scenario's own, a row for each level; nothing when it has none."""
+    header = ("Level", *next(iter(figures.values()), {}))
+    if len(header) == 1:
+        return []
+    rows = [(number, *row.values()) for number, row in figures.items()]
+    return ["", *(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))]
 
 
 # ---------------------------------------------------------------- levels

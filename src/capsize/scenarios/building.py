@@ -25,13 +25,15 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A named way to push a system over: ``plan`` works a level and a seed out into an experiment.
 
     ``alone`` says that it measures speed (throughput, recovery times, memory), so that other stacks on the same
-    machine would spoil its figures: ``--jobs auto`` runs it when nothing else runs.
+    machine would spoil its figures: ``--jobs auto`` runs it when nothing else runs. ``figures`` tells, for the
+    docs, the level's figures that are the scenario's own, by their headings.
     """
 
     name: str
     purpose: str
     plan: Callable[[Level, int], Experiment]
     alone: bool = False
+    figures: Callable[[Level], dict[str, str]] | None = None
 
 
 def spec(name: str, **args: Any) -> Spec:

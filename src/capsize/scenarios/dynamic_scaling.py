@@ -165,4 +165,15 @@ def _task_s(level: Level, work: Work) -> float:
     return chosen(level, "task_delay_s", level.scaled(work.task_s))
 
 
-SCENARIO = Scenario(name="dynamic-scaling", purpose=PURPOSE, plan=plan)
+def figures(level: Level) -> dict[str, str]:
+    """Return the work of a level."""
+    work = WORK[level.number]
+    return {
+        "Tasks": f"{work.tasks} x {work.task_s:g} s",
+        "Deadline": f"{work.deadline_s:g} s",
+        "Grace on leaving": f"{work.grace_s:g} s",
+        "Tasks at 0, 60, 120, 130, 140 s": ", ".join(map(str, dealt(work.tasks, len(SHARES)))),
+    }
+
+
+SCENARIO = Scenario(name="dynamic-scaling", purpose=PURPOSE, plan=plan, figures=figures)

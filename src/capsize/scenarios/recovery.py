@@ -101,4 +101,16 @@ def _loads(level: Level, end_s: float) -> tuple[LoadPlan, ...]:
     )
 
 
-SCENARIO = Scenario(name="recovery", purpose=PURPOSE, plan=plan, alone=True)
+def figures(level: Level) -> dict[str, str]:
+    """Return the cycles of a level."""
+    cycles = CYCLES[level.number]
+    strikes = cycles.number * len(SERVICES)
+    return {
+        "Cycles": str(cycles.number),
+        "Strikes": str(strikes),
+        "Between two": f"{cycles.gap_s:g} s",
+        "Chaos": f"{FIRST_S + strikes * cycles.gap_s:.0f} s",
+    }
+
+
+SCENARIO = Scenario(name="recovery", purpose=PURPOSE, plan=plan, alone=True, figures=figures)

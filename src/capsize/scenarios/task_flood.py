@@ -105,4 +105,17 @@ def _claims(
     )
 
 
-SCENARIO = Scenario(name="task-flood", purpose=PURPOSE, plan=plan, alone=True)
+def figures(level: Level) -> dict[str, str]:
+    """Return the flood of a level."""
+    flood = FLOODS[level.number]
+    capacity = level.workers * flood.concurrency / TASK_S
+    return {
+        "Flood": f"{flood.rate:g}/s for {flood.lasts_s:g} s",
+        "Tasks": f"{flood.rate * flood.lasts_s:.0f} x {TASK_S:g} s",
+        "Workers": f"{level.workers} x {flood.concurrency} at once",
+        "Capacity": f"{capacity:g}/s",
+        "Required": f"{min(EFFORT * capacity, flood.rate / 2):g}/s",
+    }
+
+
+SCENARIO = Scenario(name="task-flood", purpose=PURPOSE, plan=plan, alone=True, figures=figures)
