@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -21,6 +21,13 @@ def make(registry: Mapping[str, type[T]], spec: Spec, kind: str) -> T:
     """
     if spec.name not in registry:
         raise UsageError(unknown(kind, spec.name, registry))
+    known = {
+        field.name for field in msgspec.structs.fields(cast("type[msgspec.Struct]", registry[spec.name]))
+    }
+    for name in spec.args:
+        if name not in known:
+            # Left out in silence, it would run as something else than what was asked for.
+            raise UsageError(f"{kind} {spec.name!r}: {unknown('argument', name, known)}")
     try:
         return msgspec.convert(spec.args, registry[spec.name], strict=True)
     except msgspec.ValidationError as error:

@@ -9,6 +9,7 @@ import msgspec
 from capsize.core.verdict import ScenarioResult, Verdict
 from capsize.report.measures import headline
 from capsize.report.model import RunReport, Summary
+from capsize.report.repeats import repeats
 from capsize.report.wording import status
 
 
@@ -17,17 +18,19 @@ def summary(whole: Summary) -> str:
     return _text(
         {
             "verdict": whole.verdict.name,
-            "exit_code": whole.verdict.exit_code,
+            "exit_code": whole.exit_code,
             "total": len(whole.runs),
             "passed": whole.counted(Verdict.PASS),
             "failed": whole.counted(Verdict.FAIL),
             "partial": whole.counted(Verdict.PARTIAL),
             "unknown": whole.counted(Verdict.UNKNOWN),
-            "skipped": whole.skipped,
+            "skipped": whole.skipped - whole.invalid,
+            "errors": whole.invalid,
             "success_ratio": whole.success_ratio,
             "duration_s": whole.duration_s,
             "time_scale": whole.time_scale,
             "command": whole.command,
+            "repeats": [msgspec.to_builtins(one) | {"pass_ratio": one.pass_ratio} for one in repeats(whole)],
             "runs": [_run(report) for report in whole.runs],
         }
     )

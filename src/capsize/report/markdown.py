@@ -8,6 +8,7 @@ from capsize.core.verdict import Judgement, Verdict
 from capsize.report.findings import Group, grouped
 from capsize.report.measures import headline, key_figures
 from capsize.report.model import RunReport, Summary
+from capsize.report.repeats import Repeated, repeats
 from capsize.report.wording import percent, status
 
 
@@ -36,6 +37,7 @@ def summary(whole: Summary) -> str:
             ),
         ),
     ]
+    lines += _repeats(repeats(whole))
     for report in whole.runs:
         if not report.result.skipped:
             lines += ["", *_run(report, depth=2)]
@@ -59,6 +61,24 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _repeats(found: tuple[Repeated, ...]) -> Iterator[str]:
+    if not found:
+        return
+    yield from ("", "## Repeats", "")
+    rows = ((one.scenario, one.rate, f"{one.worst_seed}: {one.worst_status}") for one in found)
+    yield from table(("Scenario", "Pass rate", "Worst seed"), rows)
+    figures = [(one.scenario, spread) for one in found for spread in one.spreads]
+    if figures:
+        yield ""
+        yield from table(
+            ("Scenario", "Figure", "Spread", "Runs"),
+            ((name, spread.title, spread.text, str(spread.runs)) for name, spread in figures),
+        )
+    commands = [one.worst_replay for one in found if one.worst_replay]
+    if commands:
+        yield from ("", "The worst of each again:", "", "```bash", *commands, "```")
 
 
 def _run(report: RunReport, *, depth: int) -> Iterator[str]:

@@ -19,15 +19,15 @@ def headline(result: ScenarioResult) -> str:
         return result.reason
     judgement = result.judgement
     parts = []
-    completion = _number(judgement, "completion", "completion_ratio")
-    retries = _number(judgement, "retries", "retries")
+    completion = number(judgement, "completion", "completion_ratio")
+    retries = number(judgement, "retries", "retries")
     if completion is not None:
         parts.append(percent(completion))
         if retries is not None:
             parts.append(count(int(retries), "retry", "retries"))
         return ", ".join(parts)
-    success = _number(judgement, "availability", "api_success_ratio")
-    recovery = _number(judgement, "recovery", "recovery_max_s")
+    success = number(judgement, "availability", "api_success_ratio")
+    recovery = number(judgement, "recovery", "recovery_max_s")
     if success is not None:
         parts.append(f"{percent(success)} API success")
     if recovery is not None:
@@ -56,8 +56,8 @@ def _tasks(judgement: Judgement) -> str:
 
 
 def _recovery(judgement: Judgement) -> str:
-    median = _number(judgement, "recovery", "recovery_p50_s")
-    longest = _number(judgement, "recovery", "recovery_max_s")
+    median = number(judgement, "recovery", "recovery_p50_s")
+    longest = number(judgement, "recovery", "recovery_max_s")
     parts = []
     if median is not None:
         parts.append(f"p50 {seconds(median)}")
@@ -72,26 +72,26 @@ def _success(judgement: Judgement) -> str:
 
 def _rate(judgement: Judgement, checker: str, name: str) -> str:
     """Return a rate with its interval: over few tasks or calls the interval says more than the rate."""
-    ratio = _number(judgement, checker, f"{name}_ratio")
+    ratio = number(judgement, checker, f"{name}_ratio")
     if ratio is None:
         return ""
-    low = _number(judgement, checker, f"{name}_low")
-    high = _number(judgement, checker, f"{name}_high")
+    low = number(judgement, checker, f"{name}_low")
+    high = number(judgement, checker, f"{name}_high")
     return percent(ratio) + (f" ({interval(low, high)})" if None not in (low, high) else "")
 
 
 def _redelivered(judgement: Judgement) -> str:
     """Return the tasks done again because their worker died before it could say so: no defect, but to be known."""
-    number = _number(judgement, "duplicate", "redelivered")
-    return f"{number:g}, their worker died between effect and commit" if number else ""
+    tasks = number(judgement, "duplicate", "redelivered")
+    return f"{tasks:g}, their worker died between effect and commit" if tasks else ""
 
 
 def _plain(judgement: Judgement, checker: str, name: str) -> str:
-    value = _number(judgement, checker, name)
+    value = number(judgement, checker, name)
     return "" if value is None else f"{value:g}"
 
 
-def _number(judgement: Judgement, checker: str, name: str) -> Any:
+def number(judgement: Judgement, checker: str, name: str) -> Any:
     """Return a measure when it is a number; None stands for not measured, and for infinity and NaN."""
     value = judgement.measure(checker, name)
     if isinstance(value, bool) or not isinstance(value, int | float):

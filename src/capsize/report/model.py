@@ -13,6 +13,9 @@ from capsize.core.verdict import ScenarioResult, Verdict, worst
 from capsize.report.progress import Progress
 from capsize.report.timeline import Moment, timeline
 
+USAGE = 64
+"""The exit code for a request that makes no sense."""
+
 
 class SoFar(msgspec.Struct, frozen=True, kw_only=True):
     """What a run had done when its history ended; the main thing to tell of a history that was cut off."""
@@ -66,6 +69,24 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def counted(self, verdict: Verdict) -> int:
         """Return how many of the scenarios that ran came out so."""
         return sum(not run.result.skipped and run.result.verdict is verdict for run in self.runs)
+
+    @property
+    def invalid(self) -> int:
+        """Return how many scenarios are broken themselves; they count as skipped too."""
+        return sum(run.result.invalid for run in self.runs)
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code, if nothing interrupted the invocation: a scenario that is broken allows no 0."""
+        if self.invalid and self.verdict is not Verdict.FAIL:
+            return USAGE
+        return self.verdict.exit_code
+
+    @property
+    def seeds(self) -> str:
+        """Return the seed, or the first and the last of several."""
+        seeds = list(dict.fromkeys(run.result.seed for run in self.runs))
+        return " to ".join(str(seed) for seed in dict.fromkeys((*seeds[:1], *seeds[-1:])))
 
     @property
     def success_ratio(self) -> float | None:

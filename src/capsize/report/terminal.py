@@ -9,6 +9,7 @@ from capsize.core.verdict import Judgement, Result, ScenarioResult, Verdict
 from capsize.report.findings import Group, grouped
 from capsize.report.measures import headline, key_figures
 from capsize.report.model import RunReport, SoFar, Summary
+from capsize.report.repeats import Repeated, repeats
 from capsize.report.timeline import Moment
 from capsize.report.wording import count, status
 
@@ -21,10 +22,15 @@ def summary(whole: Summary, *, verbose: bool = False) -> str:
     A scenario that passed is told in a few lines; ``verbose`` tells every one in full.
     """
     lines = [*_title(whole.time_scale, whole.runs), *_counts(whole), "", "Scenario Results:"]
-    lines += [result_line(run.result) for run in whole.runs]
+    repeated = repeats(whole)
+    seeded = bool(repeated)
+    lines += [result_line(run.result, seeded=seeded) for run in whole.runs]
+    lines += _repeats(repeated)
     for run in whole.runs:
-        if not run.result.skipped:
-            lines += ["", *_details(run, full=verbose or run.result.verdict is not Verdict.PASS)]
+        # Of many runs of one scenario only those that did not pass are told one by one.
+        passed = run.result.verdict is Verdict.PASS
+        if not run.result.skipped and (verbose or not (passed and seeded)):
+            lines += ["", *_details(run, full=verbose or not passed, seeded=seeded)]
     lines += ["", *_closing(whole)]
     return "\n".join(lines) + "\n"
 
@@ -39,10 +45,14 @@ def run(report: RunReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def result_line(result: ScenarioResult) -> str:
-    """Return one scenario's line in the form of the guide: name, verdict, headline figures."""
+def result_line(result: ScenarioResult, *, seeded: bool = False) -> str:
+    """Return one scenario's line in the form of the guide: name, verdict, headline figures.
+
+    ``seeded`` names the seed behind the scenario, where it ran with several.
+    """
     figures = headline(result)
-    return f" {result.scenario}: {status(result)}" + (f" ({figures})" if figures else "")
+    seed = f" seed {result.seed}" if seeded else ""
+    return f" {result.scenario}{seed}: {status(result)}" + (f" ({figures})" if figures else "")
 
 
 def _title(time_scale: float, runs: tuple[RunReport, ...]) -> list[str]:
@@ -61,7 +71,8 @@ def _counts(whole: Summary) -> Iterator[str]:
     for name, number in (
         ("Partial", whole.counted(Verdict.PARTIAL)),
         ("Unknown", whole.counted(Verdict.UNKNOWN)),
-        ("Skipped", whole.skipped),
+        ("Skipped", whole.skipped - whole.invalid),
+        ("Errors", whole.invalid),
     ):
         if number:
             yield f"{name}: {number}"
@@ -70,10 +81,23 @@ def _counts(whole: Summary) -> Iterator[str]:
     yield f"Total duration: {whole.duration_s:.0f}s"
 
 
-def _details(report: RunReport, *, full: bool) -> Iterator[str]:
+def _repeats(found: tuple[Repeated, ...]) -> Iterator[str]:
+    if found:
+        yield from ("", "Repeats:")
+    for one in found:
+        yield f" {one.scenario}: {one.rate}"
+        for spread in one.spreads:
+            yield f"  {spread.title + ':':<17}{spread.text}"
+        yield f"  Worst: seed {one.worst_seed}, {one.worst_status}"
+        if one.worst_replay:
+            yield f"  Replay: {one.worst_replay}"
+
+
+def _details(report: RunReport, *, full: bool, seeded: bool = False) -> Iterator[str]:
     result = report.result
     scaled = "" if result.time_scale == 1 else f" scaled by {result.time_scale:g}"
-    yield f"{result.scenario}: {status(result)}, level {result.level}{scaled}, {result.duration_s:.1f} s"
+    seed = f", seed {result.seed}" if seeded else ""
+    yield f"{result.scenario}: {status(result)}, level {result.level}{scaled}{seed}, {result.duration_s:.1f} s"
     if full and report.purpose:
         yield from _wrapped(report.purpose, "  ")
     if result.reason:
@@ -140,12 +164,12 @@ def _timeline(moments: tuple[Moment, ...]) -> Iterator[str]:
 
 
 def _closing(whole: Summary) -> Iterator[str]:
-    for seed in dict.fromkeys(run.result.seed for run in whole.runs):
-        yield f"Seed: {seed}"
+    yield f"Seed: {whole.seeds}"
     if whole.command:
         yield f"Again: {whole.command}"
+    told = {one.scenario for one in repeats(whole)}
     for run_report in whole.runs:
-        if run_report.replay:
+        if run_report.replay and run_report.result.scenario not in told:
             yield f"Replay: {run_report.replay}"
 
 
