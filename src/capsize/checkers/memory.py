@@ -37,7 +37,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     growth_min_bytes: float = 2.0 * MIB
     phases: tuple[str, ...] = ("chaos",)
     warm_s: float = 3.0
-    samples_min: int = 10
+    samples_min: int = 8
 
     def check(self, history: History) -> Result:
         """Fit a line to each process's memory."""

@@ -37,8 +37,8 @@ class RecoveryTrend(msgspec.Struct, frozen=True, kw_only=True):
 
     services: tuple[str, ...] = ("api", "worker", "postgres")
     growth_max: float = 0.1
-    growth_min_s: float = 0.1
-    cycles_min: int = 4
+    growth_min_s: float = 0.15
+    cycles_min: int = 5
     good_in_row: int = 5
     onset_s: float = 2.0
 

@@ -19,6 +19,8 @@ JITTER_S = 2.0
 """A step comes up to so much later, by the seed, so that it does not always meet its task at the same place."""
 LEAD_S = 0.5
 """A burst of tasks comes so long before its step: the step meets live work."""
+LEAD_MIN_S = 0.25
+"""No time scale makes submitting a burst faster than this."""
 BURST_RATE = 50.0
 API_RATE = 10.0
 SHARES = (0.40, 0.30, 0.15, 0.08, 0.07)
@@ -110,7 +112,8 @@ def _strikes(level: Level, seed: int, full: int) -> tuple[PlannedStrike, ...]:
 def _loads(level: Level, work: Work, strikes: tuple[PlannedStrike, ...]) -> tuple[LoadPlan, ...]:
     """Return API calls throughout, and a burst of tasks at the begin and shortly before each step."""
     tasks = chosen(level, "tasks", work.tasks)
-    moments = [0.0, *(max(0.0, strike.at_s - level.scaled(LEAD_S)) for strike in strikes)]
+    lead_s = max(level.scaled(LEAD_S), LEAD_MIN_S)
+    moments = [0.0, *(max(0.0, strike.at_s - lead_s) for strike in strikes)]
     bursts = [
         spec(
             "tasks",

@@ -13,6 +13,7 @@ PURPOSE = "A flood of tasks: all accepted soon, all done, the queue empties, no 
 
 TASK_S = 0.1
 API_RATE = 10.0
+LOOK_S = 0.5
 SLACK_S = 10.0
 """What a bound on a backlog grants beside a multiple of the time that the backlog must take."""
 EFFORT = 0.4
@@ -73,15 +74,22 @@ def plan(level: Level, seed: int) -> Experiment:
                 phases=("chaos", "recovery", "drain"),
             ),
         ),
-        probes=_probes(),
+        probes=_probes(lasts_s),
         checkers=_claims(level, flood, capacity, backlog_s, lasts_s),
     )
 
 
-def _probes() -> tuple[Spec, ...]:
-    """Return the usual probes, memory looked at twice as often, and one into the database's own figures."""
-    often = {"resources": spec("resources", interval_s=0.5)}
-    return (*(often.get(probe.name, probe) for probe in PROBES), spec("database_load"))
+def _probes(lasts_s: float) -> tuple[Spec, ...]:
+    """Return the usual probes, memory looked at more often, and one into the database's own figures.
+
+    However short the flood is, there are about twenty looks in it.
+    """
+    look_s = round(min(LOOK_S, max(LOOK_S / 10, lasts_s / 20)), 3)
+    often = {name: spec(name, interval_s=look_s) for name in ("resources", "stats")}
+    return (
+        *(often.get(probe.name, probe) for probe in PROBES),
+        spec("database_load", interval_s=look_s),
+    )
 
 
 def _claims(
@@ -93,7 +101,11 @@ def _claims(
         spec("crashes"),
         spec("acceptance", p99_max_s=2.0),
         spec("pickup", p99_max_s=soon_s),
-        spec("throughput", min_per_s=round(min(EFFORT * capacity, flood.rate / 2), 3)),
+        spec(
+            "throughput",
+            min_per_s=round(min(EFFORT * capacity, flood.rate / 2), 3),
+            span_s=min(2.0, round(lasts_s / 2, 3)),
+        ),
         spec("queue", settle_s=soon_s, near=2, peak_min=20),
         spec("database_load"),
         spec(
