@@ -10,7 +10,7 @@ from capsize.core.verdict import Result, Verdict
 
 REMOTE = "remote"
 """The platform of a service that capsize did not start."""
-NEEDS_THE_END = frozenset({"completion", "retries", "availability", "spread", "steady"})
+NEEDS_THE_END = frozenset({"completion", "retries", "availability", "spread", "steady", "isolation"})
 """Claims that fail for want of something: in a run that was broken off, it might have come yet."""
 
 

@@ -82,7 +82,8 @@ def test_the_registry_makes_every_fault() -> None:
     """Each fault stands under its own name and can be made from a plan."""
     assert {name: fault.name for name, fault in FAULTS.items()} == {name: name for name in FAULTS}
     assert make(FAULTS, Spec(name="stop", args={"hard": True}), "fault") == Stop(hard=True)
-    assert set(BROKEN) == set(FAULTS)
+    # That one is carried out on the outside service, and tested with it.
+    assert set(BROKEN) == set(FAULTS) - {"dependency"}
 
 
 async def test_kill_ends_all_victims_and_heal_waits_for_them(stack: Stack) -> None:

@@ -14,7 +14,7 @@ import uvloop
 
 from capsize.core.clock import MonotonicClock
 from capsize.core.events import Event, Outcome
-from capsize.core.protocols import ApiCall, Exchange, Instance, Request, TaskOrder
+from capsize.core.protocols import ApiCall, Dependable, Exchange, Instance, Request, TaskOrder
 from capsize.load.progress import LiveProgress
 
 
@@ -156,6 +156,20 @@ class FakeSystem:
     def delay_order(self, seconds: float, key: str) -> TaskOrder:
         return TaskOrder(type="delay", payload={"seconds": seconds}, key=key)
 
+    def call_order(self, url: str, key: str, *, timeout_s: float) -> TaskOrder | None:
+        return TaskOrder(type="webhook", payload={"url": url, "timeout_s": timeout_s}, key=key)
+
+    def unknown_order(self, key: str) -> TaskOrder | None:
+        return TaskOrder(type="nonsense", payload={}, key=key)
+
+    def breakers(self, auth: tuple[tuple[str, str], ...]) -> Request | None:
+        return Request(method="GET", path="/circuits", headers=auth)
+
+    def circuits(self, exchange: Exchange) -> dict[str, str] | None:
+        if exchange.response is None or exchange.response.status != 200:
+            return None
+        return msgspec.json.decode(exchange.response.body, type=dict[str, str])
+
     def submit(self, order: TaskOrder, auth: tuple[tuple[str, str], ...]) -> Request:
         headers = (*auth, ("idempotency-key", order.key))
         return Request(method="POST", path="/tasks", headers=headers, body=msgspec.json.encode(order.payload))
@@ -212,6 +226,7 @@ class FakeStage:
         self.progress = LiveProgress()
         self.seed = 11
         self.auth = (("authorization", "Bearer x"),)
+        self.dependency: Dependable | None = None
 
     def record(self, event: Event) -> None:
         self.events.append(event)
