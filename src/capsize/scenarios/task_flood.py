@@ -13,6 +13,7 @@ PURPOSE = "A flood of tasks: all accepted soon, all done, the queue empties, no 
 
 TASK_S = 0.1
 API_RATE = 10.0
+CALLS_MIN = 30
 LOOK_S = 0.5
 SLACK_S = 10.0
 """What a bound on a backlog grants beside a multiple of the time that the backlog must take."""
@@ -68,7 +69,10 @@ def plan(level: Level, seed: int) -> Experiment:
             chaos=Phase(name="chaos", limit_s=round(lasts_s, 3)), drain_s=round(3 * backlog_s + 60.0, 3)
         ),
         loads=(
-            LoadPlan(load=spec("api", rate=API_RATE), phases=("steady", "chaos", "recovery", "drain")),
+            LoadPlan(
+                load=spec("api", rate=max(API_RATE, round(CALLS_MIN / lasts_s, 3))),
+                phases=("steady", "chaos", "recovery", "drain"),
+            ),
             LoadPlan(
                 load=spec("tasks", count=count, seconds=task_s, rate=flood.rate),
                 phases=("chaos", "recovery", "drain"),
