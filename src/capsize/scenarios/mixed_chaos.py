@@ -153,7 +153,9 @@ def _blows(draw: random.Random, level: Level, storm: Storm, *, api: bool) -> lis
             more_workers -= 1
         chosen.append(blow)
     if not any(blow.held for blow in chosen):
-        chosen[-1] = draw.choice(held_worker)
+        # Instead of another blow to a worker, if there is one: no more workers are hit than there are.
+        places = [place for place, blow in enumerate(chosen) if blow.service == "worker"]
+        chosen[places[-1] if places else -1] = draw.choice(held_worker)
     return [first, *chosen]
 
 
