@@ -124,7 +124,8 @@ def _measures(history: History, done: list[Resize], joined: list[Newcomer]) -> d
         took = [step.reached - step.begin for step in done if step.up is up and step.reached is not None]
         if took:
             measures[f"scale_{way}_max_s"] = seconds(max(took))
-    first = [one.first_run - one.ready for one in joined if one.proven and one.first_run is not None]
+    # The witness may hear of the first task before the platform reads that the worker is ready.
+    first = [max(0.0, one.first_run - one.ready) for one in joined if one.first_run is not None]
     if first:
         measures["first_task_max_s"] = seconds(max(first))
     measures["instances"] = len(fleet(history).incarnations)
