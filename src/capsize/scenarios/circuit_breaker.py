@@ -65,7 +65,7 @@ def plan(level: Level, seed: int) -> Experiment:
         probes=(*PROBES, spec("breaker", interval_s=max(0.05, level.scaled(0.2)))),
         checkers=(
             *common_claims(level),
-            spec("landed"),
+            spec("landed", min=len(strikes)),
             spec("breaker_opens", workers=level.workers, **circuit),
             spec("breaker_holds", **circuit),
             spec("breaker_recovers", within_s=open_s + timeout_s + RECOVERS_S, **circuit),
