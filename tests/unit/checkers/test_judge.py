@@ -17,6 +17,11 @@ CIRCUIT = {"failures": 5, "open_s": 2.0, "timeout_s": 1.0}
 NEEDS = {
     "late": {"deadline_s": 30.0},
     "recovery": {"service": "api"},
+    "memory": {"budget_bytes_per_s": 1024.0},
+    "pickup": {"p99_max_s": 5.0},
+    "queue": {"settle_s": 10.0},
+    "scaling": {"steps": {"s1": 2}},
+    "throughput": {"min_per_s": 1.0},
     "breaker_opens": {"workers": 2, **CIRCUIT},
     "breaker_holds": CIRCUIT,
     "breaker_recovers": {"within_s": 6.0, **CIRCUIT},
