@@ -4,7 +4,8 @@
 0       every scenario that ran passed, or passed in part
 1       a scenario failed
 2       nothing was proved: a scenario is UNKNOWN, or none could run
-64      the request makes no sense; nothing was started
+64      the request makes no sense, and nothing was started; or a scenario of the
+        user's own is broken, and the others ran without a failure
 70      capsize itself broke
 129     interrupted by SIGHUP; 130 by SIGINT; 143 by SIGTERM. A FAIL that was
         proved before wins with 1

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+
+if TYPE_CHECKING:
+    from capsize.core.experiment import Experiment
+    from capsize.scenarios import Scenario
 
 COLUMNS = 79
 
@@ -25,12 +29,16 @@ def list_command(what: str, as_json: bool, as_markdown: bool) -> int:
 
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other; give one of them")
-    if as_json:
-        click.echo(json.dumps(_documents(what), indent=2))
-    elif as_markdown:
+    if as_markdown:
         click.echo(page(what), nl=False)
+        return 0
+    # Not in the page, which must be the same on every machine.
+    more = _installed() if what == "scenarios" else []
+    if as_json:
+        click.echo(json.dumps(_documents(what) + more, indent=2))
     else:
-        click.echo(_plain(*_table(what)), nl=False)
+        header, rows = _table(what)
+        click.echo(_plain(header, rows + [(one["name"], one["purpose"]) for one in more]), nl=False)
     return 0
 
 
@@ -72,25 +80,45 @@ def _scenarios() -> list[dict[str, Any]]:
     from capsize.core.levels import LEVELS
     from capsize.scenarios import SCENARIOS
 
+    return [
+        _scenario(scenario, [scenario.plan(level, 1) for level in LEVELS.values()])
+        for scenario in SCENARIOS.values()
+    ]
+
+
+def _installed() -> list[dict[str, Any]]:
+    """Return the scenarios of installed packages; one that is broken is complained of and left out."""
+    from capsize.cli.exits import complain
+    from capsize.core.levels import LEVELS
+    from capsize.scenarios import custom
+
     found = []
-    for scenario in SCENARIOS.values():
-        plans = [scenario.plan(level, 1) for level in LEVELS.values()]
-        found.append(
-            {
-                "name": scenario.name,
-                "purpose": scenario.purpose,
-                "about": _first_paragraph(scenario.plan.__doc__),
-                "phases": [phase.name for phase in plans[0].phases],
-                "faults": sorted({strike.fault.name for plan in plans for strike in plan.strikes}),
-                "targets": sorted({strike.target.service for plan in plans for strike in plan.strikes}),
-                "claims": list(dict.fromkeys(claim.name for plan in plans for claim in plan.checkers)),
-                "figures": {
-                    str(level.number): scenario.figures(level) if scenario.figures else {}
-                    for level in LEVELS.values()
-                },
-            }
-        )
+    for name in custom.installed():
+        try:
+            scenario = custom.find(name)
+            found.append(
+                _scenario(scenario, [custom.planned(scenario, level, 1) for level in LEVELS.values()])
+            )
+        except custom.BrokenScenario as error:
+            complain(f"{name}: {error}", where="capsize list")
     return found
+
+
+def _scenario(scenario: Scenario, plans: list[Experiment]) -> dict[str, Any]:
+    """Return the entry of a scenario, from its plans at all levels."""
+    return {
+        "name": scenario.name,
+        "purpose": scenario.purpose,
+        "about": _first_paragraph(scenario.plan.__doc__),
+        "phases": [phase.name for phase in plans[0].phases],
+        "faults": sorted({strike.fault.name for plan in plans for strike in plan.strikes}),
+        "targets": sorted({strike.target.service for plan in plans for strike in plan.strikes}),
+        "claims": list(dict.fromkeys(claim.name for plan in plans for claim in plan.checkers)),
+        "alone": scenario.alone,
+        "figures": {
+            str(plan.level.number): scenario.figures(plan.level) if scenario.figures else {} for plan in plans
+        },
+    }
 
 
 def _scenario_table() -> Table:

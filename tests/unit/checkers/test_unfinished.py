@@ -40,6 +40,14 @@ def test_what_certainly_happened_stays_a_failure(checker: str, how: str) -> None
     assert fair(_failed(checker), UNFINISHED[how]) == _failed(checker)
 
 
+@pytest.mark.parametrize("checker", ["restarted", "unaccounted", "availability", "ended"])
+def test_before_anything_was_harmed_nothing_is_a_failure(checker: str) -> None:
+    """A run that stopped because the system was not steady says nothing of the service under chaos."""
+    result = fair(_failed(checker), History([RunEnded(t=9.0, how="not_steady")]))
+    assert result.verdict is Verdict.UNKNOWN
+    assert "nothing was harmed" in result.summary
+
+
 @pytest.mark.parametrize("checker", sorted(NEEDS_THE_END))
 def test_a_whole_run_is_judged_as_it_is(checker: str) -> None:
     """A run that came to its end fails for what is missing."""

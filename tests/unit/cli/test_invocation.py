@@ -24,7 +24,7 @@ from capsize.core.events import Event, RunEnded
 from capsize.core.experiment import Experiment
 from capsize.core.history import History
 from capsize.core.protocols import System
-from capsize.core.verdict import Judgement, Result, Verdict
+from capsize.core.verdict import Judgement, Result, ScenarioResult, Verdict
 from capsize.journal import Journal
 from capsize.rundir import RunDirectory
 from capsize.systems import Starter
@@ -296,6 +296,47 @@ def test_a_display_that_breaks_does_not_touch_the_run(stage: Stage, monkeypatch:
 
     monkeypatch.setattr(Plain, "observe", broken)
     assert stage.run() == 0
+
+
+def test_what_was_not_steady_has_a_line_of_its_own(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was harmed, so nothing failed: NOT STEADY with the reason, and exit code 2."""
+
+    async def play(experiment: Experiment, *, directory: RunDirectory, observer: Any, **_: Any) -> None:
+        ended = RunEnded(t=4.0, how="not_steady", detail="not ready: worker-2; nothing was harmed")
+        _write(directory, [*events(whole=False)[:6], ended], observer)
+
+    stage.play = play
+    stage.results = (completion(0.0, Verdict.UNKNOWN),)
+    assert stage.run() == 2
+    told = capsys.readouterr().out
+    assert " worker-restart: NOT STEADY (not ready: worker-2; nothing was harmed)" in told
+    whole = json.loads((stage.output / "summary.json").read_text())
+    assert (whole["runs"][0]["status"], whole["failed"], whole["unknown"]) == ("NOT STEADY", 0, 1)
+
+
+def test_a_broken_scenario_is_an_error_beside_the_others(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line on stderr, ERROR in the summary, and 64 instead of 0; a failure that was proved still wins."""
+    broken = ScenarioResult(
+        scenario="./mine.py",
+        level=1,
+        seed=7,
+        verdict=Verdict.UNKNOWN,
+        duration_s=0.0,
+        skipped=True,
+        invalid=True,
+        reason="its plan raised ValueError: no",
+    )
+    assert stage.run(invalid=(broken,)) == 64
+    told = capsys.readouterr()
+    assert told.err.startswith("capsize run: ./mine.py: its plan raised ValueError: no\n")
+    assert " ./mine.py: ERROR (its plan raised ValueError: no)" in told.out
+    assert "Passed: 1\nFailed: 0\nErrors: 1\nSuccess rate: 100%" in told.out
+    whole = json.loads((stage.output / "summary.json").read_text())
+    assert (whole["exit_code"], whole["errors"], whole["skipped"]) == (64, 1, 0)
+    stage.results = (lost(finding()),)
+    assert stage.run(invalid=(broken,)) == 1
 
 
 def test_the_level_of_a_scaled_run_is_not_claimed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

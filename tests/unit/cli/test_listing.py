@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from capsize.cli.listing import page
 from capsize.core.levels import LEVELS
 from capsize.faults import FAULTS
-from capsize.scenarios import SCENARIOS
+from capsize.scenarios import SCENARIOS, custom
 
 DOCS = Path(__file__).parents[3] / "docs"
 KEYS = {"scenarios": list(SCENARIOS), "levels": [str(number) for number in LEVELS], "faults": list(FAULTS)}
@@ -38,3 +40,19 @@ def test_json_holds_the_same_entries(capsize: Callable[..., Any], what: str) -> 
 def test_the_pages_in_docs_are_what_the_code_says(capsize: Callable[..., Any], what: str) -> None:
     """docs/ holds the generated page, byte for byte. To renew: capsize list WHAT --markdown > docs/WHAT.md."""
     assert (DOCS / f"{what}.md").read_text() == capsize("list", what, "--markdown").out
+
+
+def test_scenarios_of_packages_are_listed_and_a_broken_one_is_said(
+    capsize: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the list and not in the generated page, which must be the same on every machine."""
+    entries = [
+        EntryPoint("theirs", "support.theirs:SCENARIO", custom.GROUP),
+        EntryPoint("broken", "support.nowhere:SCENARIO", custom.GROUP),
+    ]
+    monkeypatch.setattr(custom, "entry_points", lambda group: entries)
+    ran = capsize("list", "scenarios", "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out)[-1]["name"] == "theirs"
+    assert "capsize list: broken: " in ran.err
+    assert "theirs" not in page("scenarios")
