@@ -124,39 +124,33 @@ def _strikes(level: Level, seed: int) -> tuple[tuple[PlannedStrike, ...], float]
 
 
 def _blows(draw: random.Random, level: Level, storm: Storm, *, api: bool) -> list[_Blow]:
-    """Return the faults of one volley: a worker is killed first, the database is hit once at most, the API too.
+    """Return the faults of one volley: a worker is killed, the database is hit once at most, the API too.
 
-    Two faults that need the database to be reached can't be carried out together, so it is hit once. At least
-    one fault is held, so that the others fall into it.
+    Two faults that need the database to be reached can't be carried out together, so it is hit once. The first
+    fault is one that is held: a process that was killed may be back before the next fault comes.
     """
-    first = _Blow(spec("kill"), "worker", held=False)
-    held_worker = [_Blow(fault, "worker", held=True) for fault in WORKER_HELD]
+    on_database = draw.choice([_Blow(fault, "postgres", held=True) for fault in DATABASE_HELD])
+    on_worker = draw.choice([_Blow(fault, "worker", held=True) for fault in WORKER_HELD])
+    leader = draw.choice([on_database, on_worker])
     others = [
-        draw.choice(
-            [_Blow(fault, "postgres", held=True) for fault in DATABASE_HELD]
-            + [_Blow(CUT, "postgres", held=False)]
-        ),
-        draw.choice(held_worker),
-        *([_Blow(spec("kill"), "api", held=False)] if api else []),
-        _Blow(draw.choice(WORKER_BLOWS), "worker", held=False),
-        draw.choice(held_worker),
+        draw.choice([on_database, _Blow(CUT, "postgres", held=False)]) if leader is on_worker else None,
+        _Blow(spec("kill"), "api", held=False) if api else None,
+        draw.choice([on_worker, _Blow(draw.choice(WORKER_BLOWS), "worker", held=False)]),
+        on_worker,
     ]
-    more_workers = level.workers - 1
-    chosen: list[_Blow] = []
+    kill = _Blow(spec("kill"), "worker", held=False)
+    chosen = [kill]
+    # No more workers are hit than there are, and one is left alone where there are more than two.
+    workers_left = max(2, level.workers - 1) - 1 - (leader is on_worker)
     for blow in draw.sample(others, len(others)):
-        if len(chosen) == storm.at_once - 1:
-            break
+        if blow is None or len(chosen) == storm.at_once - 1:
+            continue
         if blow.service == "worker":
-            # One worker is always left alone, unless there are only two.
-            if more_workers < 1:
+            if not workers_left:
                 continue
-            more_workers -= 1
+            workers_left -= 1
         chosen.append(blow)
-    if not any(blow.held for blow in chosen):
-        # Instead of another blow to a worker, if there is one: no more workers are hit than there are.
-        places = [place for place, blow in enumerate(chosen) if blow.service == "worker"]
-        chosen[places[-1] if places else -1] = draw.choice(held_worker)
-    return [first, *chosen]
+    return [leader, *draw.sample(chosen, len(chosen))]
 
 
 def _timed(
@@ -168,7 +162,7 @@ def _timed(
     strikes: list[PlannedStrike] = []
     for number, (blow, heal_s) in enumerate(zip(blows, heals, strict=True), start=1):
         busy = blow.service == "worker"
-        first = volley == 1 and number == 1
+        first = volley == 1 and not any(strike.target.busy for strike in strikes)
         strikes.append(
             PlannedStrike(
                 id=f"v{volley}s{number}",

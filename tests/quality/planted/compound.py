@@ -7,8 +7,8 @@ from typing import Any
 
 from quality.planted.model import Hunt, defects
 
-# Seed 1: a worker is killed, and PostgreSQL is gone before the worker is up again.
-BORN_INTO_AN_OUTAGE = Hunt("mixed-chaos", level=1, seed=1)
+# Seed 2: PostgreSQL is stopped, and a worker is killed in its absence.
+BORN_INTO_AN_OUTAGE = Hunt("mixed-chaos", level=1, seed=2)
 
 
 def worker_born_in_an_outage_never_works() -> None:

@@ -25,7 +25,7 @@ def volleys(plan: Experiment) -> list[list[PlannedStrike]]:
 
 @pytest.mark.parametrize("number", LEVELS)
 def test_every_volley_is_a_compound_fault(number: int) -> None:
-    """As many faults as the level says, a worker killed first, one held at least, the database hit once at most."""
+    """As many faults as the level says, a worker killed, the first one held, the database hit once at most."""
     storm = STORMS[number]
     for seed in SEEDS:
         plan = SCENARIOS["mixed-chaos"].plan(level(number), seed)
@@ -34,8 +34,8 @@ def test_every_volley_is_a_compound_fault(number: int) -> None:
         assert on_api <= storm.api_max
         for volley in volleys(plan):
             assert 2 <= len(volley) <= storm.at_once
-            assert (volley[0].fault.name, volley[0].target.service) == ("kill", "worker")
-            assert any(strike.for_s is not None for strike in volley)
+            assert ("kill", "worker") in [(one.fault.name, one.target.service) for one in volley]
+            assert volley[0].for_s is not None
             services = [strike.target.service for strike in volley]
             assert services.count("postgres") <= 1
             assert services.count("api") <= 1
