@@ -132,6 +132,8 @@ def _scenario_sections() -> list[str]:
         on = f" on {', '.join(found['targets'])}" if found["targets"] else ""
         lines += ["", f"## {found['name']}", "", found["about"], ""]
         lines += [f"- Phases: {', '.join(found['phases'])}", f"- Faults: {faults}{on}"]
+        if found["alone"]:
+            lines.append("- Measures speed: `--jobs auto` runs it when nothing else runs")
         lines += [f"- Claims: {', '.join(found['claims'])}", *_figure_table(found["figures"])]
     return lines
 
