@@ -14,11 +14,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from capsize.core.verdict import Verdict
+from capsize.scenarios import SCENARIOS
 from quality.hunting import outcome, run
 from quality.planted import DEFECTS
 from quality.planted.model import Hunt
 
-CLEAN = ("baseline", "worker-restart", "multi-worker-chaos", "server-restart", "db-failure")
+CLEAN = tuple(SCENARIOS)
 
 
 def main() -> int:
