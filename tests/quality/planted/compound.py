@@ -58,10 +58,10 @@ def spins_without_database() -> None:
 
     claim = dispatcher.Dispatcher._claim
 
-    async def at_once(self: Any) -> bool:
+    async def at_once(self: Any, *arguments: Any) -> bool:
         while not self._stopping.is_set():
             try:
-                return await claim(self)
+                return await claim(self, *arguments)
             except dispatcher.Unavailable:
                 await asyncio.sleep(0)
         return False
