@@ -1,0 +1,1 @@
+"""PostgreSQL as the proxy reads it: message boundaries, statements, and rules on them."""
