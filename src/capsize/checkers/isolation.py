@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from capsize.checkers.circuits import callers, openings
+from capsize.checkers.circuits import Opening, callers, openings
 from capsize.checkers.figures import counted, quantile, seconds
 from capsize.checkers.lives import Life
 from capsize.checkers.spans import Span
@@ -60,7 +60,7 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
             return Result(checker=self.name, verdict=Verdict.UNKNOWN, summary=summary)
         return self._result(history, before, meanwhile)
 
-    def _openings(self, history: History) -> Any:
+    def _openings(self, history: History) -> tuple[Opening, ...]:
         return openings(
             history, self.client, failures=self.failures, open_s=self.open_s, timeout_s=self.timeout_s
         )
