@@ -25,7 +25,7 @@ class BoundedAnswers(msgspec.Struct, frozen=True, kw_only=True):
     from the strike on the database, or its first bad look, until the readiness answers are good again, at
     most ``outage_max_s`` after the database was back. With ``api``, the service that answers, calls are left out
     that touch the time from a strike on it until it was ready again: it was taken away by capsize, and not by
-    the outage. UNKNOWN when no call was sent during one.
+    the outage. UNKNOWN when no call was sent during one, if one is ``required``.
     """
 
     name: ClassVar[str] = "bounded_answers"
@@ -34,6 +34,7 @@ class BoundedAnswers(msgspec.Struct, frozen=True, kw_only=True):
     statuses: tuple[int, ...] = (503,)
     outage_max_s: float = 5.0
     api: str = ""
+    required: bool = True
 
     def check(self, history: History) -> Result:
         """Look at each call sent during an outage."""
@@ -66,7 +67,7 @@ class BoundedAnswers(msgspec.Struct, frozen=True, kw_only=True):
             measures["answer_p50_s"] = seconds(quantile([op.t - op.sent for op in calls], 0.5))
         return Result(
             checker=self.name,
-            verdict=verdict_of(findings, unknown=not calls),
+            verdict=verdict_of(findings, unknown=not calls and self.required),
             summary=summary,
             measures=measures,
             findings=tuple(findings),

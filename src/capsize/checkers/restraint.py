@@ -24,13 +24,15 @@ class Restraint(msgspec.Struct, frozen=True, kw_only=True):
 
     Taken from the looks at resources that began and ended within the hold. A service that asks for its database
     again and again without a pause takes the machine from whatever is to recover on it. Processes that were
-    just starting or frozen are left out. UNKNOWN when no process could be looked at during a hold.
+    just starting or frozen are left out. UNKNOWN when no process could be looked at during a hold, if one is
+    ``required``.
     """
 
     name: ClassVar[str] = "restraint"
 
     share_max: float = 0.5
     interval_s: float = 1.0
+    required: bool = True
 
     def check(self, history: History) -> Result:
         """Average each instance's share over the looks within the holds."""
@@ -62,7 +64,7 @@ class Restraint(msgspec.Struct, frozen=True, kw_only=True):
         fine = f"no process used more than {most:.0%} of a core while the database was away"
         return Result(
             checker=self.name,
-            verdict=verdict_of(findings, unknown=not looks),
+            verdict=verdict_of(findings, unknown=not looks and self.required),
             summary=findings[0].message
             if findings
             else fine

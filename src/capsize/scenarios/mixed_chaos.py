@@ -102,7 +102,11 @@ def _outage_claims(level: Level, strikes: tuple[PlannedStrike, ...]) -> tuple[Sp
     held = any(strike.target.service == "postgres" and strike.for_s is not None for strike in strikes)
     if not held or level.time_scale < 1.0:
         return ()
-    return (spec("bounded_answers", limit_s=ANSWER_S, api="api"), spec("restraint"))
+    # By chance all of them may have been killed within the outage: then there is nobody to judge.
+    return (
+        spec("bounded_answers", limit_s=ANSWER_S, api="api", required=False),
+        spec("restraint", required=False),
+    )
 
 
 def _strikes(level: Level, seed: int) -> tuple[tuple[PlannedStrike, ...], float]:

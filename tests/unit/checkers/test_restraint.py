@@ -48,6 +48,8 @@ def test_without_a_hold_nothing_is_known() -> None:
     """No strike on the database, or one that was over at once."""
     past = Past("worker-1").sample(5.0, "resources", subject="worker-1", cpu_share=0.9)
     assert Restraint().check(past.history()).verdict is Verdict.UNKNOWN
+    assert Restraint(required=False).check(past.history()).verdict is Verdict.PASS
+    assert BoundedAnswers(required=False).check(past.history()).verdict is Verdict.PASS
 
 
 def refused(*, killed: bool) -> Past:
