@@ -17,6 +17,7 @@ from capsize.checkers.dead_letters import DeadLetters
 from capsize.checkers.duplicate import Duplicate
 from capsize.checkers.ended import Ended
 from capsize.checkers.endpoints import Endpoints
+from capsize.checkers.flapping import Flapping
 from capsize.checkers.instrument import Instrument
 from capsize.checkers.isolation import Isolation
 from capsize.checkers.landed import Landed
@@ -73,6 +74,7 @@ CHECKERS: dict[str, type[Checker]] = {
     "truthful_health": TruthfulHealth,
     "bounded_answers": BoundedAnswers,
     "endpoints": Endpoints,
+    "flapping": Flapping,
     "breaker_opens": BreakerOpens,
     "breaker_holds": BreakerHolds,
     "breaker_recovers": BreakerRecovers,

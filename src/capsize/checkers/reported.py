@@ -14,7 +14,7 @@ from capsize.core.verdict import Result, Verdict
 
 
 class ReportedDone(msgspec.Struct, frozen=True, kw_only=True):
-    """At least ``min`` of the accepted tasks are completed by the service's own last word.
+    """At least ``min`` of the accepted tasks (of these ``clients``, if any are named) are completed, the service says.
 
     For a service whose workers do not announce to the witness: weaker than ``completion``, since the service is
     believed about itself. UNKNOWN when no task was accepted, or when one got no last word.
@@ -23,10 +23,13 @@ class ReportedDone(msgspec.Struct, frozen=True, kw_only=True):
     name: ClassVar[str] = "reported"
 
     min: float = 1.0
+    clients: tuple[str, ...] = ()
 
     def check(self, history: History) -> Result:
         """Count what the service says."""
-        accepted = lives(history).acknowledged
+        accepted = [
+            life for life in lives(history).acknowledged if life.client in (self.clients or (life.client,))
+        ]
         silent = [life for life in accepted if life.status is None]
         if not accepted or silent:
             why = f"no last word on {counted(len(silent), 'task')}" if accepted else "no task was accepted"

@@ -280,6 +280,10 @@ class System(Protocol):
         """Tell how a submission came out, with the task's id when it was accepted."""
         ...
 
+    def cancel(self, task: str, auth: tuple[tuple[str, str], ...]) -> Request:
+        """Return the request that cancels a task; 200 confirms it, 4xx says that it was too late."""
+        ...
+
     async def audit(
         self, send: Send, auth: tuple[tuple[str, str], ...], tasks: Sequence[str]
     ) -> tuple[Reported, ...]:

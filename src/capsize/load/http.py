@@ -161,7 +161,7 @@ class HttpClient:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 await loop.sock_connect(sock, address)
                 await loop.create_connection(
-                    lambda made=connection: made,  # type: ignore[misc]
+                    lambda made=connection: made,
                     sock=sock,
                     ssl=self._tls,
                     server_hostname=self._host if self._tls else None,

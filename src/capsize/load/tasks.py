@@ -10,7 +10,8 @@ from typing import Annotated, ClassVar, Literal, assert_never
 import msgspec
 
 from capsize.core.errors import NotSupported
-from capsize.core.protocols import Stage, System, TaskOrder
+from capsize.core.events import Outcome
+from capsize.core.protocols import Exchange, Stage, System, TaskOrder
 from capsize.core.seed import stream
 from capsize.load.calls import Caller
 from capsize.load.http import HttpClient
@@ -31,7 +32,8 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
 
     ``kind`` says what the tasks do: ``delay`` waits, ``call`` calls the outside service that capsize plays and
     waits up to ``call_timeout_s`` for its answer, ``unknown`` is of a type that no worker knows.
-    ``max_attempts`` is what the service is told; None leaves it to the service.
+    ``max_attempts`` is what the service is told; None leaves it to the service. With ``cancel_after_s`` each
+    task is cancelled so long after its acknowledgement, with one Op ``cancel`` for each try.
     """
 
     name: ClassVar[str] = "tasks"
@@ -46,6 +48,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["delay", "call", "unknown"] = "delay"
     call_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_attempts: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    cancel_after_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
     @property
     def finite(self) -> bool:
@@ -66,7 +69,10 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
             caller = Caller(self.label, client.send, stage.clock, stage.record, self.timeout_s)
 
             async def submit(number: int, planned: float) -> None:
-                await self._submit(stage, caller, self._key(stage.seed, number), planned)
+                task = await self._submit(stage, caller, self._key(stage.seed, number), planned)
+                if self.cancel_after_s is not None:
+                    await stage.clock.sleep(self.cancel_after_s)
+                    await self._cancel(stage, caller, task)
 
             def shed(number: int, planned: float) -> None:
                 caller.shed("submit", planned, SUBMISSIONS_MAX, key=self._key(stage.seed, number))
@@ -74,16 +80,36 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
             times = (self.after_s + at for at in itertools.islice(arrivals(self.rate), self.count))
             await open_loop(stage.clock, times, submit, in_flight_max=SUBMISSIONS_MAX, shed=shed)
 
-    async def _submit(self, stage: Stage, caller: Caller, key: str, planned: float) -> None:
-        """Try until the task is acknowledged."""
+    async def _submit(self, stage: Stage, caller: Caller, key: str, planned: float) -> str:
+        """Try until the task is acknowledged, and return its id."""
         request = stage.system.submit(self._order(stage, key), stage.auth)
         draw = stream(stage.seed, "load", self.label, "backoff", key)
-        for tries in itertools.count():
+        tries = 0
+        while True:
             op = await caller.call("submit", request, planned, stage.system.submitted, key=key)
-            if op.outcome == "ok":
-                return
+            if op.outcome == "ok" and op.task is not None:
+                return op.task
             planned = stage.clock.now() + self._pause(tries, draw)
+            tries += 1
             await stage.clock.sleep(planned - stage.clock.now())
+
+    async def _cancel(self, stage: Stage, caller: Caller, task: str) -> None:
+        """Try until the service says that it is cancelled, or that it is too late for that."""
+        request = stage.system.cancel(task, stage.auth)
+        draw = stream(stage.seed, "load", self.label, "backoff", task)
+
+        def judge(exchange: Exchange) -> tuple[Outcome, str | None]:
+            if exchange.response is None:
+                return ("info" if exchange.reached else "fail"), None
+            if exchange.response.status == 200:
+                return "ok", task
+            return ("fail" if exchange.response.status < 500 else "info"), None
+
+        for tries in itertools.count():
+            op = await caller.call("cancel", request, stage.clock.now(), judge)
+            if op.outcome == "ok" or (op.status is not None and op.status < 500):
+                return
+            await stage.clock.sleep(self._pause(tries, draw))
 
     def _order(self, stage: Stage, key: str) -> TaskOrder:
         order: TaskOrder | None

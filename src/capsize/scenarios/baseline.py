@@ -8,10 +8,12 @@ from capsize.scenarios.building import PROBES, Scenario, common_claims, settings
 
 PURPOSE = "The system works before it is pushed: every endpoint, login, and every task"
 TASK_S = 0.5
+CANCELLED = 4
+"""So many more tasks are cancelled while they wait behind the others; none of them may run after that."""
 
 
 def plan(level: Level, seed: int) -> Experiment:
-    """Call every endpoint, run the level's number of short tasks, and break nothing."""
+    """Call every endpoint, run the level's number of short tasks, cancel some, and break nothing."""
     task_s = min(level.task_delay_s, level.scaled(TASK_S))
     work_s = level.tasks * task_s / level.workers
     return Experiment(
@@ -29,13 +31,26 @@ def plan(level: Level, seed: int) -> Experiment:
             LoadPlan(load=spec("catalogue", rounds=3), phases=("drain",)),
             LoadPlan(load=spec("api", rate=20.0), phases=("drain",)),
             LoadPlan(load=spec("tasks", count=level.tasks, seconds=task_s, rate=20.0), phases=("drain",)),
+            LoadPlan(
+                load=spec(
+                    "tasks",
+                    label="cancelled",
+                    count=CANCELLED,
+                    seconds=task_s,
+                    after_s=level.tasks / 20.0,
+                    rate=20.0,
+                    cancel_after_s=0.05,
+                ),
+                phases=("drain",),
+            ),
         ),
         probes=PROBES,
         checkers=(
             *(claim for claim in common_claims(level) if claim.name != "availability"),
+            spec("flapping"),
             spec("availability", min=1.0),
             spec("endpoints"),
-            spec("completion", min=1.0, deadline_s=work_s * 3 + 30.0),
+            spec("completion", min=1.0, deadline_s=work_s * 3 + 30.0, clients=("tasks",)),
         ),
     )
 

@@ -45,6 +45,7 @@ def plan(level: Level, seed: int) -> Experiment:
         checkers=(
             *(claim for claim in common_claims(level) if claim.name != "availability"),
             # What is refused with a clear 503 while the database is away is judged by bounded_answers.
+            spec("flapping"),
             spec("availability", min=level.api_success_min, outside_outages=True),
             spec("landed"),
             spec("recovery", service="postgres"),

@@ -34,7 +34,8 @@ def without_control(experiment: Experiment) -> Experiment:
 
 def _claim(claim: Spec) -> Spec:
     if claim.name == "completion":
-        return spec("reported", min=claim.args.get("min", 1.0))
+        kept = {name: value for name, value in claim.args.items() if name in ("min", "clients")}
+        return Spec(name="reported", args=kept)
     if claim.name == "unaccounted":
         # Others may use the service too.
         return spec("unaccounted", other_creations=True)

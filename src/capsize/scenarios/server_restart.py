@@ -38,6 +38,7 @@ def plan(level: Level, seed: int) -> Experiment:
         probes=PROBES,
         checkers=(
             *common_claims(level),
+            spec("flapping"),
             spec("landed"),
             spec("restarted", service="api"),
             spec("recovery", service="api"),

@@ -30,6 +30,7 @@ def plan(level: Level, seed: int) -> Experiment:
         probes=PROBES,
         checkers=(
             *common_claims(level, drained=not impossible),
+            spec("flapping"),
             spec("landed", live=True),
             spec("retries", required=True),
             spec("restarted", service="worker"),

@@ -168,6 +168,10 @@ class Starter:
                 return "info", None
         return ("fail" if 400 <= response.status < 500 else "info"), None
 
+    def cancel(self, task: str, auth: Headers) -> Request:
+        """Return the cancelling of one task."""
+        return Request(method="POST", path=f"/tasks/{task}/cancel", headers=auth)
+
     async def audit(self, send: Send, auth: Headers, tasks: Sequence[str]) -> tuple[Reported, ...]:
         """Ask for each task by its id, and for the dead-letter queue; what has no definite answer is left out."""
         gate = asyncio.Semaphore(AUDIT_AT_ONCE)

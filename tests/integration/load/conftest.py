@@ -170,6 +170,9 @@ class FakeSystem:
             return None
         return msgspec.json.decode(exchange.response.body, type=dict[str, str])
 
+    def cancel(self, task: str, auth: tuple[tuple[str, str], ...]) -> Request:
+        return Request(method="POST", path=f"/tasks/{task}/cancel", headers=auth)
+
     def submit(self, order: TaskOrder, auth: tuple[tuple[str, str], ...]) -> Request:
         headers = (*auth, ("idempotency-key", order.key))
         return Request(method="POST", path="/tasks", headers=headers, body=msgspec.json.encode(order.payload))

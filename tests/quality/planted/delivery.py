@@ -171,7 +171,34 @@ def statistics_forget_running() -> None:
     change_sql("queue", "stats", "count(*) FILTER (WHERE status = 'running')", "0::bigint")
 
 
+def cancelled_tasks_run() -> None:
+    """A cancel is confirmed and forgotten: the task runs all the same."""
+    from capsize_starter.queue import queue
+
+    queue.SQL._queries["cancel"] = """
+        SELECT tasks.*, NULL::boolean AS told FROM tasks
+        WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) AND status IN ('pending', 'running')"""
+
+
+def submits_twice_on_retry() -> None:
+    """The idempotency key is not looked at: a client that repeats a lost submission gets a second task."""
+    from capsize_starter.queue import queue
+
+    enqueue = queue.Queue.enqueue
+
+    async def without_key(self: Any, new: Any, **options: Any) -> Any:
+        return await enqueue(self, new, **(options | {"idempotency_key": None}))
+
+    queue.Queue.enqueue = without_key  # type: ignore[method-assign]
+
+
 DEFECTS = defects(
+    (cancelled_tasks_run, Hunt("baseline", level=1), {"resurrected"}),
+    (
+        submits_twice_on_retry,
+        Hunt("db-failure", level=5, overrides={"interval_s": (6.0, 7.0), "tasks": 300}),
+        {"unaccounted"},
+    ),
     (acknowledges_before_running, QUICK_KILLS, {"misreported", "lost"}),
     (reports_before_the_effect, QUICK_KILLS, {"misreported", "lost"}),
     (lease_never_ends, QUICK_KILLS, {"stuck", "lost"}),

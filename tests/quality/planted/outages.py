@@ -59,7 +59,46 @@ def hangs_without_database() -> None:
     pool.Database.session = lambda self, timeout_s=None: session(self, 3600.0)  # type: ignore[method-assign, assignment, misc]
 
 
+def pool_exhausted_by_slow_database() -> None:
+    """One connection for everything, held through slow statements: whoever comes next waits behind them."""
+    from contextlib import asynccontextmanager
+
+    from capsize_starter.db import pool
+
+    session = pool.Database.session
+    gate = asyncio.Lock()
+
+    @asynccontextmanager
+    async def one_at_a_time(self: Any, timeout_s: float | None = None) -> Any:
+        async with gate, session(self, timeout_s) as connection:
+            await asyncio.sleep(0.15)
+            yield connection
+
+    pool.Database.session = one_at_a_time  # type: ignore[method-assign]
+
+
+def health_flaps() -> None:
+    """The health check fails for a moment every few seconds, though nothing is wrong."""
+    import time
+
+    from capsize_starter.api import health
+
+    born = time.monotonic()
+
+    def flapping(look: Any) -> Any:
+        async def answer(services: Any) -> Any:
+            age = time.monotonic() - born
+            return health.AWAY if age > 4.0 and age % 3.0 < 0.4 else await look(services)
+
+        return answer
+
+    health.ping = flapping(health.ping)
+    health.readiness = flapping(health.readiness)
+
+
 DEFECTS = defects(
+    (pool_exhausted_by_slow_database, Hunt("task-flood", level=1, overrides={"tasks": 480}), {"acceptance"}),
+    (health_flaps, Hunt("worker-restart", level=1), {"flapping"}),
     (pool_never_reconnects, Hunt("db-failure", level=1, overrides={"interval_s": (8.0, 9.0)}), {"recovery"}),
     (
         health_always_ok,
