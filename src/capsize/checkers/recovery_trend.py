@@ -9,7 +9,7 @@ import msgspec
 
 from capsize.checkers.answers import ready
 from capsize.checkers.derived import derived
-from capsize.checkers.figures import counted, quantile, seconds
+from capsize.checkers.figures import counted, seconds
 from capsize.checkers.fleet import fleet, workers
 from capsize.checkers.lives import lives
 from capsize.checkers.recovered import Recovery, recoveries
@@ -23,7 +23,7 @@ class RecoveryTrend(msgspec.Struct, frozen=True, kw_only=True):
     """No service's recovery time surely grew from cycle to cycle.
 
     The trend of each of ``services`` is the Theil-Sen slope of its recovery times over the number of the cycle,
-    with its 95% interval. It fails when the whole interval lies above ``growth_max`` of the median time and
+    with its 95% interval. It fails when the whole interval lies above ``growth_max`` of the quickest time and
     above ``growth_min_s``, both per cycle: what grows by less would not be seen between two runs of the same
     service on a busy machine. What the supervisor waited before a restart by its own policy is taken out; it
     doubles by design and is the platform's. Cycles that the next strike overtook are left out.
@@ -69,7 +69,7 @@ class RecoveryTrend(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _grows(self, slope: Slope, times: list[float]) -> bool:
-        return slope.low > max(self.growth_max * quantile(times, 0.5), self.growth_min_s)
+        return slope.low > max(self.growth_max * min(times), self.growth_min_s)
 
 
 def own_s(history: History, one: Recovery) -> float:

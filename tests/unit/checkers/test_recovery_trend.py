@@ -87,3 +87,9 @@ def test_workers_are_timed_by_their_readiness_and_their_first_task() -> None:
     assert result.verdict is Verdict.PASS
     assert result.measures["worker_cycles"] == 5
     assert result.measures["worker_first_task_max_s"] == pytest.approx(0.7, abs=0.02)
+
+
+def test_growth_does_not_excuse_itself() -> None:
+    """The limit is a share of the quickest recovery: the median grows with what is to be found."""
+    result = CHECK.check(cycles([1.6, 2.1, 2.7, 3.1, 3.3]).history())
+    assert result.verdict is Verdict.FAIL
