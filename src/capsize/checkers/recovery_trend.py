@@ -23,9 +23,10 @@ class RecoveryTrend(msgspec.Struct, frozen=True, kw_only=True):
     """No service's recovery time surely grew from cycle to cycle.
 
     The trend of each of ``services`` is the Theil-Sen slope of its recovery times over the number of the cycle,
-    with its 95% interval. It fails when the whole interval lies above ``growth_max`` of the quickest time and
-    above ``growth_min_s``, both per cycle: what grows by less would not be seen between two runs of the same
-    service on a busy machine. What the supervisor waited before a restart by its own policy is taken out; it
+    with its 95% interval. It fails when it surely grows, so that the whole interval lies above zero, and by
+    enough to matter: the slope is above ``growth_max`` of the quickest time and above ``growth_min_s``, both per
+    cycle. With five cycles the interval spans all slopes: by chance alone one run in 120 has them all above zero,
+    and few of these by so much. What the supervisor waited before a restart by its own policy is taken out; it
     doubles by design and is the platform's. Cycles that the next strike overtook are left out.
 
     UNKNOWN with fewer than ``cycles_min`` timed cycles of a service. The measures tell mean, maximum and trend,
@@ -69,7 +70,7 @@ class RecoveryTrend(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _grows(self, slope: Slope, times: list[float]) -> bool:
-        return slope.low > max(self.growth_max * min(times), self.growth_min_s)
+        return slope.low > 0 and slope.middle > max(self.growth_max * min(times), self.growth_min_s)
 
 
 def own_s(history: History, one: Recovery) -> float:

@@ -89,6 +89,16 @@ def test_workers_are_timed_by_their_readiness_and_their_first_task() -> None:
     assert result.measures["worker_first_task_max_s"] == pytest.approx(0.7, abs=0.02)
 
 
+def test_two_times_that_happen_to_be_alike_do_not_hide_growth() -> None:
+    """From 1.1 to 2.9 s in five cycles, of which the last two are the same but for 50 ms."""
+    assert CHECK.check(cycles([1.14, 1.45, 2.05, 2.88, 2.93]).history()).verdict is Verdict.FAIL
+
+
+def test_growth_that_is_sure_and_next_to_nothing_passes() -> None:
+    """Thirty milliseconds more each time: no run-to-run difference on a busy machine is as small."""
+    assert CHECK.check(cycles([0.5, 0.54, 0.56, 0.6, 0.62]).history()).verdict is Verdict.PASS
+
+
 def test_growth_does_not_excuse_itself() -> None:
     """The limit is a share of the quickest recovery: the median grows with what is to be found."""
     result = CHECK.check(cycles([1.6, 2.1, 2.7, 3.1, 3.3]).history())
