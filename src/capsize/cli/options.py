@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 SEED_MAX = 2**63 - 1
 JOBS_MAX = 64
-REPEAT_MAX = 1000
+REPEAT_MAX = 100
 
 
 class Finite(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2

@@ -79,7 +79,14 @@ class SideBySide:
 
     async def _one(self, number: int) -> Outcome:
         experiment = self.experiments[number]
-        child = _Child(experiment, self.terms, number + 1, len(self.experiments), self._say)
+        label = _label(self.experiments, experiment)
+        child = _Child(
+            experiment,
+            self.terms,
+            number + 1,
+            len(self.experiments),
+            lambda line: self.display.say(f"{label} | {line}"),
+        )
         async with self._starting:
             if self.interrupts.caught is not None:
                 return not_begun(experiment, self.interrupts.caught.name)
@@ -97,12 +104,15 @@ class SideBySide:
         for child in self._children:
             child.send(number)
 
-    def _say(self, experiment: Experiment, line: str) -> None:
-        names = {one.scenario for one in self.experiments}
-        seeds = {one.seed for one in self.experiments}
-        labels = [name + (f" #{seed}" if len(seeds) > 1 else "") for name in names for seed in seeds]
-        label = experiment.scenario + (f" #{experiment.seed}" if len(seeds) > 1 else "")
-        self.display.say(f"{label:<{max(map(len, labels))}} | {line}")
+
+def _label(experiments: Sequence[Experiment], experiment: Experiment) -> str:
+    """Return what a run's lines begin with: its scenario, and its seed when there are several, all equally long."""
+    seeded = len({one.seed for one in experiments}) > 1
+
+    def name(one: Experiment) -> str:
+        return f"{one.scenario} #{one.seed}" if seeded else one.scenario
+
+    return name(experiment).ljust(max(len(name(one)) for one in experiments))
 
 
 class _Child:
@@ -114,7 +124,7 @@ class _Child:
         terms: Terms,
         number: int,
         total: int,
-        say: Callable[[Experiment, str], None],
+        say: Callable[[str], None],
     ) -> None:
         self._experiment, self._say = experiment, say
         self._order = Order(
@@ -177,7 +187,7 @@ class _Child:
         await asyncio.to_thread(end_left_behind)
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         reason = f"the process of this run {how} before it could report"
-        self._say(self._experiment, reason)
+        self._say(reason)
         last = words.strip().splitlines()[-1:]
         crash = f"{reason}: {' '.join(last)}" if code >= 0 else ""
         if self._directory is None:
@@ -208,7 +218,7 @@ class _Child:
     def _heard(self, message: Message) -> None:
         match message:
             case Said():
-                self._say(self._experiment, message.line)
+                self._say(message.line)
             case Began():
                 self._directory = Path(message.directory)
             case Stands():

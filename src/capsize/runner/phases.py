@@ -74,7 +74,11 @@ async def play(
                 why = await _lasts(stage, phase, loads, steadiness)
             await loads.leave(phase.name)
             stage.record(PhaseChanged(t=stage.clock.now(), phase=phase.name, what="end", why=why))
-            if phase.name == "steady" and why != "steady" and (broken := steadiness.broken(stage.clock.now())):
+            if (
+                phase.name == "steady"
+                and why != "steady"
+                and (broken := steadiness.broken(stage.clock.now()))
+            ):
                 raise NotSteady(f"{'; '.join(broken)}; nothing was harmed")
     finally:
         await loads.stop()
