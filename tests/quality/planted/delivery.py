@@ -85,7 +85,7 @@ def claims_without_lock() -> None:
     from capsize_starter.worker import keeper
 
     # Read, then write, without a lock between the two: the gap is as wide as one round trip.
-    async def start(self: Any, connection: Any, type: str, limit: int) -> list[Any]:
+    async def start(self: Any, connection: Any, type: str, limit: int, before: Any) -> list[Any]:
         rows = await connection.fetch(
             "SELECT id FROM tasks WHERE type = $1 AND status = 'pending' AND run_at <= clock_timestamp()"
             " ORDER BY priority DESC, run_at LIMIT $2",
