@@ -25,8 +25,8 @@ class RecoveryTrend(msgspec.Struct, frozen=True, kw_only=True):
     The trend of each of ``services`` is the Theil-Sen slope of its recovery times over the number of the cycle,
     with its 95% interval. It fails when it surely grows, so that the whole interval lies above zero, and by
     enough to matter: the slope is above ``growth_max`` of the quickest time and above ``growth_min_s``, both per
-    cycle. With five cycles the interval spans all slopes: by chance alone one run in 120 has them all above zero,
-    and few of these by so much. What the supervisor waited before a restart by its own policy is taken out; it
+    cycle. With five cycles the interval spans all slopes, so that one time out of order hides a trend; with six
+    it does not. Either way chance alone puts the interval above zero in one of 120 runs, and seldom by so much. What the supervisor waited before a restart by its own policy is taken out; it
     doubles by design and is the platform's. Cycles that the next strike overtook are left out.
 
     UNKNOWN with fewer than ``cycles_min`` timed cycles of a service. The measures tell mean, maximum and trend,
