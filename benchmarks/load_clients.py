@@ -45,7 +45,7 @@ async def closed_loop(
 async def capsize(url: str, seconds: float, concurrency: int) -> dict[str, float]:
     """Capsize's client alone."""
     from capsize.core.clock import MonotonicClock
-    from capsize.core.protocols import Request
+    from capsize.core.http import Request
     from capsize.load.http import HttpClient
 
     request = Request(method="POST", path="/tasks", body=BODY)
@@ -61,7 +61,7 @@ async def capsize(url: str, seconds: float, concurrency: int) -> dict[str, float
 async def capsize_journal(url: str, seconds: float, concurrency: int) -> dict[str, float]:
     """Capsize's client as a run uses it: every request judged and written to the journal."""
     from capsize.core.clock import MonotonicClock
-    from capsize.core.protocols import Request
+    from capsize.core.http import Request
     from capsize.journal import Journal
     from capsize.load.calls import Caller, expecting
     from capsize.load.http import HttpClient
@@ -153,7 +153,7 @@ async def open_loop(url: str, seconds: float, timer: str, rate: float) -> dict[s
     import itertools
 
     from capsize.core.clock import MonotonicClock
-    from capsize.core.protocols import Request
+    from capsize.core.http import Request
     from capsize.load import schedule
     from capsize.load.http import HttpClient
 

@@ -12,7 +12,7 @@ import pytest
 
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import InjectionError, Missed, UsageError
-from capsize.core.protocols import Instance, Killable, Pausable, Queryable, Scalable, Startable
+from capsize.core.platform import Instance, Killable, Pausable, Queryable, Scalable, Startable
 from capsize.platforms.local import LocalPlatform
 from capsize.platforms.memory import MemoryPlatform
 from support.engines import need_postgres

@@ -10,7 +10,7 @@ from capsize.core.events import Event, Struck
 from capsize.core.experiment import Experiment, Phase, PlannedStrike, Spec, Target
 from capsize.core.hypothesis import Steadiness
 from capsize.core.levels import level
-from capsize.core.protocols import Service
+from capsize.core.platform import Service
 from capsize.core.registry import make
 from capsize.faults import FAULTS
 from capsize.guardian import UndoLog

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from capsize.core.events import Event, InstanceChanged
-from capsize.core.protocols import Ready, Service
+from capsize.core.platform import Ready, Service
 
 PROGRAM = (sys.executable, str(Path(__file__).with_name("tiny_api.py")))
 

@@ -16,7 +16,7 @@ from capsize.cli.interrupts import Interrupts
 from capsize.cli.one import One, Outcome, not_begun
 from capsize.cli.schedule import Jobs, rounds
 from capsize.core.experiment import Experiment
-from capsize.core.protocols import System
+from capsize.core.system import System
 from capsize.core.verdict import ScenarioResult, Verdict
 from capsize.report import Summary, assemble, document, terminal
 from capsize.report.files import write_summary

@@ -16,7 +16,7 @@ from capsize.cli.options import program
 from capsize.core.errors import CapsizeError, HealError, HistoryError, NotSupported, UsageError
 from capsize.core.experiment import Experiment
 from capsize.core.history import History
-from capsize.core.protocols import System
+from capsize.core.system import System
 from capsize.core.verdict import Judgement, ScenarioResult, Verdict, worst
 from capsize.report import RunReport, assemble
 from capsize.report.files import write_run

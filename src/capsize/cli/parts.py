@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from capsize.core.errors import UsageError
-from capsize.core.protocols import System
 from capsize.core.registry import unknown
+from capsize.core.system import System
 
 
 def choose_system(name: str, port: int = 0) -> System:

@@ -9,7 +9,7 @@ import msgspec
 
 from capsize.core.errors import CapsizeError, HealError
 from capsize.core.events import DependencyMode
-from capsize.core.protocols import Dependable
+from capsize.core.platform import Dependable
 
 
 class Dependency(msgspec.Struct, frozen=True, kw_only=True):

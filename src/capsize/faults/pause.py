@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from capsize.core.errors import InjectionError
-from capsize.core.protocols import Pausable
+from capsize.core.platform import Pausable
 from capsize.faults.victims import heal_each, hit_each, present
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from capsize.core.protocols import Startable
+from capsize.core.platform import Startable
 from capsize.faults.victims import bring_back, hit
 
 

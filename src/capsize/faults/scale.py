@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from capsize.core.errors import CapsizeError, HealError, InjectionError, Missed
-from capsize.core.protocols import Platform, Scalable
+from capsize.core.platform import Platform, Scalable
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from capsize.core.errors import InjectionError, Missed
-from capsize.core.protocols import Queryable
+from capsize.core.platform import Queryable
 
 CLIENTS = """
 select pid, backend_start::text as began, {what}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from capsize.core.errors import CapsizeError, HealError, InjectionError, Missed
-from capsize.core.protocols import Instance, Platform, Startable
+from capsize.core.platform import Instance, Platform, Startable
 
 
 def present(platform: Platform, victims: Sequence[str]) -> list[Instance]:

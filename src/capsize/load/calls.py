@@ -8,7 +8,8 @@ from typing import Any
 
 from capsize.core.clock import Clock
 from capsize.core.events import Op, Outcome
-from capsize.core.protocols import Exchange, Record, Request, Send
+from capsize.core.http import Exchange, Request, Send
+from capsize.core.protocols import Record
 from capsize.load.http import NOT_SENT
 
 EXCERPT = 200

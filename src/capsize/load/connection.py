@@ -12,7 +12,7 @@ import httptools
 import msgspec
 
 from capsize.core.clock import Clock
-from capsize.core.protocols import Exchange, Response
+from capsize.core.http import Exchange, Response
 
 EARLY_S = 0.001
 """An event loop's timers count whole milliseconds: one that fires this much early is on time."""

@@ -13,7 +13,8 @@ from types import TracebackType
 from capsize.core.clock import Clock
 from capsize.core.errors import InjectionError
 from capsize.core.events import Called, DependencyChanged, DependencyMode
-from capsize.core.protocols import Instance, Record
+from capsize.core.platform import Instance
+from capsize.core.protocols import Record
 from capsize.load.receiver import Odd, Receiver, response
 
 NAME = "dependency"

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from capsize.core.clock import Clock
 from capsize.core.errors import UsageError
-from capsize.core.protocols import Exchange, Request
+from capsize.core.http import Exchange, Request
 from capsize.load.connection import Connection, Limits
 
 NOT_SENT = "not sent: "

@@ -11,8 +11,10 @@ import msgspec
 
 from capsize.core.errors import NotSupported
 from capsize.core.events import Outcome
-from capsize.core.protocols import Exchange, Stage, System, TaskOrder
+from capsize.core.http import Exchange
+from capsize.core.protocols import Stage
 from capsize.core.seed import stream
+from capsize.core.system import System, TaskOrder
 from capsize.load.calls import Caller
 from capsize.load.http import HttpClient
 from capsize.load.schedule import arrivals, open_loop

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from capsize.core.clock import Clock
 from capsize.core.errors import UsageError
-from capsize.core.protocols import Platform, Record
+from capsize.core.platform import Platform
+from capsize.core.protocols import Record
 from capsize.core.registry import unknown
 from capsize.platforms.local import LocalPlatform
 from capsize.platforms.remote import RemotePlatform

@@ -10,7 +10,8 @@ from typing import Any
 from capsize.core.clock import Clock
 from capsize.core.errors import InjectionError, Missed, StartError, UsageError
 from capsize.core.events import InstanceChanged, InstanceState
-from capsize.core.protocols import Instance, Record, Service
+from capsize.core.platform import Instance, Service
+from capsize.core.protocols import Record
 
 FIRST_PID = 100_000
 FIRST_PORT = 20_000

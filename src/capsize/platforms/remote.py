@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from capsize.core.errors import NotSupported, StartError, UsageError
-from capsize.core.protocols import Instance, Service
+from capsize.core.platform import Instance, Service
 
 CONNECT_LIMIT_S = 10.0
 

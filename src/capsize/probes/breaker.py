@@ -7,7 +7,9 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from capsize.core.events import Noted, Sample
-from capsize.core.protocols import Exchange, Stage, System
+from capsize.core.http import Exchange
+from capsize.core.protocols import Stage
+from capsize.core.system import System
 from capsize.load.calls import complaint
 from capsize.load.http import HttpClient
 from capsize.load.schedule import every, open_loop

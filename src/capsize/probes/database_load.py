@@ -9,7 +9,8 @@ import msgspec
 
 from capsize.core.errors import CapsizeError
 from capsize.core.events import Noted, Sample
-from capsize.core.protocols import Queryable, Stage
+from capsize.core.platform import Queryable
+from capsize.core.protocols import Stage
 
 LOOK = """
 WITH others AS (

@@ -10,7 +10,8 @@ import msgspec
 import psutil
 
 from capsize.core.events import Sample
-from capsize.core.protocols import Instance, Stage
+from capsize.core.platform import Instance
+from capsize.core.protocols import Stage
 
 TELLS_SHARED = psutil.LINUX
 """Whether the system counts a process's shared pages apart."""

@@ -15,18 +15,11 @@ from capsize.core.clock import Clock, MonotonicClock
 from capsize.core.errors import CapsizeError
 from capsize.core.events import Event, Noted, RunBegan, RunEnded
 from capsize.core.experiment import Experiment
+from capsize.core.http import Send
 from capsize.core.hypothesis import Steadiness
-from capsize.core.protocols import (
-    Dependable,
-    Leavable,
-    Platform,
-    Probe,
-    Record,
-    Send,
-    Stage,
-    Startable,
-    System,
-)
+from capsize.core.platform import Dependable, Leavable, Platform, Startable
+from capsize.core.protocols import Probe, Record, Stage
+from capsize.core.system import System
 from capsize.guardian import UndoLog
 from capsize.journal import Journal
 from capsize.load.dependency import Dependency

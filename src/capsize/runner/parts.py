@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from capsize.checkers import CHECKERS
 from capsize.core.errors import NotSupported
 from capsize.core.experiment import Experiment, LoadPlan
-from capsize.core.protocols import Demanding, Dependable, Fault, Load, Platform, Probe, System
+from capsize.core.platform import Dependable, Platform
+from capsize.core.protocols import Demanding, Fault, Load, Probe
 from capsize.core.registry import make
+from capsize.core.system import System
 from capsize.faults import FAULTS
 from capsize.load import LOADS
 from capsize.probes import PROBES

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capsize.core.clock import Clock
-from capsize.core.protocols import Dependable, Platform, Progress, Record, System
+from capsize.core.platform import Dependable, Platform
+from capsize.core.protocols import Progress, Record
+from capsize.core.system import System
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from capsize.core.errors import CapsizeError, Missed
 from capsize.core.events import StrikeStage, Struck
 from capsize.core.experiment import PlannedStrike, Target
-from capsize.core.protocols import Dependable, Fault, Platform, Stage
+from capsize.core.platform import Dependable, Platform
+from capsize.core.protocols import Fault, Stage
 from capsize.guardian import UndoLog
 from capsize.runner.parts import against
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capsize.core.protocols import System
+from capsize.core.system import System
 from capsize.systems.starter import Starter
 
 SYSTEMS: dict[str, type[System]] = {"starter": Starter}

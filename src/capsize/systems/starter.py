@@ -11,15 +11,9 @@ import msgspec
 
 from capsize.core.errors import CapsizeError, StartError
 from capsize.core.events import Outcome, Reported
-from capsize.core.protocols import (
-    ApiCall,
-    Exchange,
-    Ready,
-    Request,
-    Send,
-    Service,
-    TaskOrder,
-)
+from capsize.core.http import Exchange, Request, Send
+from capsize.core.platform import Ready, Service
+from capsize.core.system import ApiCall, TaskOrder
 
 Headers = tuple[tuple[str, str], ...]
 Count = Literal["created", "pending", "running", "completed", "failed", "cancelled", "dead_letter"]

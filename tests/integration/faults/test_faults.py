@@ -15,7 +15,8 @@ from capsize.core.clock import MonotonicClock
 from capsize.core.errors import Missed
 from capsize.core.events import InstanceChanged
 from capsize.core.experiment import Spec
-from capsize.core.protocols import Fault, Instance
+from capsize.core.platform import Instance
+from capsize.core.protocols import Fault
 from capsize.core.registry import make
 from capsize.faults import FAULTS, Kill, Pause, Restart, Scale, Stop, Terminate, TerminateConnections
 from capsize.platforms.local import LocalPlatform

@@ -14,7 +14,9 @@ import uvloop
 
 from capsize.core.clock import MonotonicClock
 from capsize.core.events import Event, Outcome
-from capsize.core.protocols import ApiCall, Dependable, Exchange, Instance, Request, TaskOrder
+from capsize.core.http import Exchange, Request
+from capsize.core.platform import Dependable, Instance
+from capsize.core.system import ApiCall, TaskOrder
 from capsize.load.progress import LiveProgress
 
 

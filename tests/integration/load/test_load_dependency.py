@@ -10,7 +10,8 @@ import pytest
 
 from capsize.core.errors import NotSupported
 from capsize.core.events import Called, DependencyChanged, DependencyMode, Event, Noted, Sample
-from capsize.core.protocols import Dependable, Exchange, Request
+from capsize.core.http import Exchange, Request
+from capsize.core.platform import Dependable
 from capsize.faults.dependency import Dependency as Fault
 from capsize.load.dependency import NAME, Dependency
 from capsize.load.http import HttpClient

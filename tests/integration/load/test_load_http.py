@@ -11,7 +11,7 @@ import pytest
 
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import UsageError
-from capsize.core.protocols import Request
+from capsize.core.http import Request
 from capsize.load.connection import Limits
 from capsize.load.http import NOT_SENT, HttpClient, encode
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from capsize.core.protocols import Exchange, Request
+from capsize.core.http import Exchange, Request
 from capsize.load.http import HttpClient
 from capsize.load.schedule import arrivals, open_loop
 

@@ -13,7 +13,7 @@ import pytest
 from capsize.core.errors import InjectionError
 from capsize.core.events import Noted, Op, Sample
 from capsize.core.experiment import Spec
-from capsize.core.protocols import Instance
+from capsize.core.platform import Instance
 from capsize.core.registry import make
 from capsize.probes import PROBES
 from capsize.probes.database import DatabaseProbe

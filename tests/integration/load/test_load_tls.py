@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from capsize.core.clock import MonotonicClock
-from capsize.core.protocols import Request
+from capsize.core.http import Request
 from capsize.load.http import HttpClient
 
 pytestmark = pytest.mark.filterwarnings(

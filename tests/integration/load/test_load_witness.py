@@ -10,7 +10,7 @@ import re
 import pytest
 
 from capsize.core.events import Event, Noted, Witnessed
-from capsize.core.protocols import Exchange, Request
+from capsize.core.http import Exchange, Request
 from capsize.load.http import HttpClient
 from capsize.load.receiver import BODY_MAX, HEAD_MAX
 from capsize.load.witness import COMPLAINTS_MAX, Witness

@@ -19,7 +19,7 @@ import pytest
 
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import StartError
-from capsize.core.protocols import Ready, Service
+from capsize.core.platform import Ready, Service
 from capsize.platforms.local import LocalPlatform, pgbin
 from capsize.platforms.local.inventory import belonging
 from capsize.platforms.local.keeper import RestartPolicy

@@ -23,7 +23,7 @@ from capsize.core.errors import HealError, NotSupported, StartError, UsageError
 from capsize.core.events import Event, RunEnded
 from capsize.core.experiment import Experiment
 from capsize.core.history import History
-from capsize.core.protocols import System
+from capsize.core.system import System
 from capsize.core.verdict import Judgement, Result, ScenarioResult, Verdict
 from capsize.journal import Journal
 from capsize.rundir import RunDirectory

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from capsize.core.errors import StartError
-from capsize.core.protocols import Service
+from capsize.core.platform import Service
 from capsize.platforms.local import pgbin, ports
 from capsize.platforms.local.fields import fill
 from capsize.platforms.local.log import InstanceLog

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from capsize.core.errors import HealError, InjectionError
-from capsize.core.protocols import Killable, Pausable, Queryable, Startable
+from capsize.core.platform import Killable, Pausable, Queryable, Startable
 from capsize.faults import Kill
 from capsize.platforms.memory import MemoryPlatform
 from support.simulated import SimulatedClock, run

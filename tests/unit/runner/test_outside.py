@@ -13,7 +13,8 @@ from capsize.core.errors import NotSupported
 from capsize.core.events import DependencyMode
 from capsize.core.experiment import PlannedStrike, Spec, Target
 from capsize.core.levels import level
-from capsize.core.protocols import Instance, TaskOrder
+from capsize.core.platform import Instance
+from capsize.core.system import TaskOrder
 from capsize.platforms.memory import MemoryPlatform
 from capsize.platforms.remote import RemotePlatform
 from capsize.runner.parts import Parts

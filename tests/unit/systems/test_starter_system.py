@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from capsize.core.errors import CapsizeError
-from capsize.core.protocols import Exchange, Request, Response
+from capsize.core.http import Exchange, Request, Response
 from capsize.systems import Starter
 
 AUTH = (("authorization", "Bearer x"),)

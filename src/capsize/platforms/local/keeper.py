@@ -14,7 +14,8 @@ from pathlib import Path
 from capsize.core.clock import Clock
 from capsize.core.errors import InjectionError, Missed, StartError
 from capsize.core.events import InstanceChanged, InstanceState
-from capsize.core.protocols import Instance, Record
+from capsize.core.platform import Instance
+from capsize.core.protocols import Record
 from capsize.platforms.local import tree
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.looks import Look

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from capsize.core.errors import StartError, UsageError
-from capsize.core.protocols import Service
+from capsize.core.platform import Service
 from capsize.platforms.local.fields import fill
 from capsize.platforms.local.ports import HOST, claim, free_port
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from capsize.core.clock import Clock
 from capsize.core.errors import InjectionError, StartError, UsageError
-from capsize.core.protocols import Instance, Ready, Record, Service
+from capsize.core.platform import Instance, Ready, Service
+from capsize.core.protocols import Record
 from capsize.platforms.local.inventory import MARK
 from capsize.platforms.local.job import Job
 from capsize.platforms.local.keeper import Keeper, Recipe, RestartPolicy

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 
 from capsize.core.errors import InjectionError, StartError
-from capsize.core.protocols import Service
+from capsize.core.platform import Service
 from capsize.platforms.local import tree
 from capsize.platforms.local.inventory import inside
 from capsize.platforms.local.keeper import Recipe

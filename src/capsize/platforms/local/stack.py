@@ -25,7 +25,7 @@ import msgspec
 import psutil
 
 from capsize.core.errors import CapsizeError, StartError, UsageError
-from capsize.core.protocols import Instance, Service
+from capsize.core.platform import Instance, Service
 
 REPLY_LIMIT_S = 60.0
 DOWN_LIMIT_S = 30.0

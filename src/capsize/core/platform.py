@@ -1,0 +1,172 @@
+"""Services, instances, and what a platform can do with them, each ability a small protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from capsize.core.events import DependencyMode
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """How to see that an instance is ready: an HTTP path that answers 200, or a text in its log.
+
+    Neither given: ready as soon as its process runs. ``limit_s`` bounds the wait.
+    """
+
+    http: str | None = None
+    log: str | None = None
+    limit_s: float = 30.0
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """One service of a system: how its instances are started, and when they count as ready.
+
+    ``command`` and the values of ``env`` may hold the fields ``{port}``, ``{instance}``, ``{database_url}``,
+    ``{witness_url}`` and ``{api_url}``; the platform fills them in. ``role`` ``database`` asks the platform
+    for a PostgreSQL of its own (``command`` is then empty), ``job`` is run once to its end before the
+    services after it in order are started. ``port`` 0 asks for a free one, None for none. A restarted
+    instance keeps its name and port. ``cpu`` (cores) and ``memory`` (bytes) are limits where the platform has them.
+    """
+
+    name: str
+    role: Literal["database", "job", "api", "worker", "other"]
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    replicas: int = 1
+    port: int | None = None
+    ready: Ready = Ready()
+    restart: bool = True
+    stop_grace_s: float = 10.0
+    cpu: float | None = None
+    memory: int | None = None
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """One running instance: its name (``worker-1``), its service, its process and its address, as of now."""
+
+    name: str
+    service: str
+    pid: int | None
+    host: str = "127.0.0.1"
+    port: int | None = None
+    ready: bool = False
+
+
+class Platform(Protocol):
+    """Where instances live. Everything that it starts is gone after ``down``, whatever happened."""
+
+    name: str
+
+    async def up(self, services: Sequence[Service]) -> None:
+        """Start the services in order, each when the one before is ready. Raises StartError."""
+        ...
+
+    async def down(self) -> None:
+        """Stop everything that was started; may be called at any time, and again."""
+        ...
+
+    def instances(self, service: str | None = None) -> tuple[Instance, ...]:
+        """Return the instances that should exist (also those down just now), in order of their names."""
+        ...
+
+    @property
+    def api_url(self) -> str:
+        """Return the address of the service's API, ``http://host:port``."""
+        ...
+
+    @property
+    def database_url(self) -> str:
+        """Return the address of the database for the service and for probes."""
+        ...
+
+
+@runtime_checkable
+class Killable(Protocol):
+    """Can end the process of an instance at once; its restart policy then applies."""
+
+    async def kill(self, instance: str) -> None:
+        """Send SIGKILL to all its processes and return when they are gone."""
+        ...
+
+    async def terminate(self, instance: str) -> None:
+        """Send SIGTERM and return when the process is gone or its grace period is over."""
+        ...
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """Can take an instance down and keep it down, and bring it up again."""
+
+    async def stop(self, instance: str, *, hard: bool = False) -> None:
+        """Stop it (``hard``: SIGKILL) and keep it down until ``start``."""
+        ...
+
+    async def start(self, instance: str) -> None:
+        """Start it when it is down and return when it is ready; nothing when it is up."""
+        ...
+
+
+@runtime_checkable
+class Pausable(Protocol):
+    """Can freeze an instance, all its processes together, and let it go on."""
+
+    async def pause(self, instance: str) -> None:
+        """Freeze it (SIGSTOP or the like) and return when it stands still."""
+        ...
+
+    async def resume(self, instance: str) -> None:
+        """Let it go on; nothing when it is not frozen."""
+        ...
+
+
+@runtime_checkable
+class Scalable(Protocol):
+    """Can change how many instances a service has."""
+
+    async def scale(self, service: str, replicas: int) -> None:
+        """Start or gracefully stop instances until there are so many; the highest names go first."""
+        ...
+
+
+@runtime_checkable
+class Leavable(Platform, Protocol):
+    """Can leave what it started running, for a person to look at."""
+
+    def leave(self) -> Path:
+        """Let go of everything and return the folder by which it is ended later; ``down`` does nothing then."""
+        ...
+
+
+@runtime_checkable
+class Queryable(Protocol):
+    """Can run a statement on the database, beside the service and through no proxy."""
+
+    async def query(self, sql: str, *args: object) -> list[dict[str, Any]]:
+        """Run one statement as the database's superuser and return its rows. Raises InjectionError."""
+        ...
+
+
+@runtime_checkable
+class Dependable(Protocol):
+    """Is an outside service that the system's tasks call, and can behave as badly as one.
+
+    capsize plays it; a fault that needs it is carried out on it instead of on the platform.
+    """
+
+    name: str
+
+    def instances(self, service: str | None = None) -> tuple[Instance, ...]:
+        """Return the one instance that it is, unless another service is asked for."""
+        ...
+
+    def url_for(self, key: str) -> str:
+        """Return the address that the task of a submission is to call."""
+        ...
+
+    async def become(self, mode: DependencyMode, *, slow_s: float = 0.0) -> None:
+        """Answer so from now on; calls that are waiting are left as they are. Raises InjectionError."""
+        ...

@@ -1,0 +1,107 @@
+"""What is tested, as the protocol that an adapter follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from capsize.core.events import Outcome, Reported
+from capsize.core.http import Exchange, Request, Send
+from capsize.core.platform import Service
+
+
+class TaskOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that capsize wants the service to run. ``key`` makes repeating the submission safe."""
+
+    type: str
+    payload: dict[str, Any]
+    key: str
+    priority: int | None = None
+    max_attempts: int | None = None
+
+
+class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of the service's API that must succeed in the steady state, and the statuses that say so."""
+
+    name: str
+    request: Request
+    expect: tuple[int, ...] = (200,)
+
+
+class System(Protocol):
+    """What is tested: how its services start, and how a client speaks to it. No state of a run in it."""
+
+    name: str
+
+    def services(self, replicas: dict[str, int], settings: dict[str, str]) -> tuple[Service, ...]:
+        """Return the services in the order in which they start.
+
+        ``settings`` are the experiment's: ``lease_s`` is how long a dead worker keeps its task,
+        ``breaker_failures`` how many failures in a row open a circuit and ``breaker_open_s`` for how long,
+        ``retry_base_s`` how long the second attempt waits; names in capitals are environment variables for
+        the service's processes.
+        """
+        ...
+
+    async def login(self, send: Send, name: str) -> tuple[tuple[str, str], ...]:
+        """Make a user if need be, log in, and return the headers that authenticate. Raises StartError."""
+        ...
+
+    def delay_order(self, seconds: float, key: str) -> TaskOrder:
+        """Return a task that takes so long and does nothing else."""
+        ...
+
+    def call_order(self, url: str, key: str, *, timeout_s: float) -> TaskOrder | None:
+        """Return a task that calls a URL and fails unless it is answered 2xx in time; None: there is no such type."""
+        ...
+
+    def unknown_order(self, key: str) -> TaskOrder | None:
+        """Return a task of a type that no worker knows; None when the service does not accept such a task."""
+        ...
+
+    def submit(self, order: TaskOrder, auth: tuple[tuple[str, str], ...]) -> Request:
+        """Return the request that submits a task."""
+        ...
+
+    def submitted(self, exchange: Exchange) -> tuple[Outcome, str | None]:
+        """Tell how a submission came out, with the task's id when it was accepted."""
+        ...
+
+    def cancel(self, task: str, auth: tuple[tuple[str, str], ...]) -> Request:
+        """Return the request that cancels a task; 200 confirms it, 4xx says that it was too late."""
+        ...
+
+    async def audit(
+        self, send: Send, auth: tuple[tuple[str, str], ...], tasks: Sequence[str]
+    ) -> tuple[Reported, ...]:
+        """Ask the service for its final word on tasks. ``t`` of the answers is 0; the caller stamps them."""
+        ...
+
+    def ready(self) -> Request:
+        """Return the availability probe: it answers 200 only when the API can do real work."""
+        ...
+
+    def stats(self) -> Request:
+        """Return the request for the task counts."""
+        ...
+
+    def counts(self, exchange: Exchange) -> dict[str, int] | None:
+        """Read the task counts (``created``, ``pending`` ...) from an answer to ``stats``; None if it is none."""
+        ...
+
+    def breakers(self, auth: tuple[tuple[str, str], ...]) -> Request | None:
+        """Return the request for the circuits' states; None when the service does not show them."""
+        ...
+
+    def circuits(self, exchange: Exchange) -> dict[str, str] | None:
+        """Read ``closed``, ``open`` or ``half_open`` by task type from an answer to ``breakers``; None if it is none.
+
+        A type that is not listed has a closed circuit.
+        """
+        ...
+
+    def api_calls(self, auth: tuple[tuple[str, str], ...]) -> tuple[ApiCall, ...]:
+        """Return harmless calls over the whole API, for the load that measures its success rate."""
+        ...
