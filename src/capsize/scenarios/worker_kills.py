@@ -6,10 +6,18 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from capsize.core.experiment import LoadPlan, PlannedStrike, Spec, Target
+from capsize.core.experiment import Experiment, LoadPlan, Phase, PlannedStrike, Spec, Target
 from capsize.core.levels import Level
 from capsize.core.seed import fraction, stream
-from capsize.scenarios.building import REDELIVERY_S, spec, strike_times
+from capsize.scenarios.building import (
+    PROBES,
+    REDELIVERY_S,
+    common_claims,
+    phases,
+    settings,
+    spec,
+    strike_times,
+)
 from capsize.scenarios.feasible import ideal_completion
 
 BUSY_WAIT_S = 10.0
@@ -32,6 +40,44 @@ class Blow:
 
 Draw = Callable[[random.Random, int], Blow]
 """Draws the blow of the strike with this number, counted from 1."""
+
+
+def experiment(
+    level: Level, seed: int, *, name: str, purpose: str, blow: Draw, claims: tuple[Spec, ...] = ()
+) -> Experiment:
+    """Return a scenario of such strikes, with the claims that all of them make and those of its own."""
+    impossible = level.completion_max < 1.0
+    return Experiment(
+        scenario=name,
+        purpose=purpose,
+        level=level,
+        seed=seed,
+        replicas={"api": 1, "worker": level.workers},
+        settings=settings(level),
+        phases=phases(
+            chaos=Phase(name="chaos", limit_s=level.deadline_s, until="settled"),
+            # What can't be done in time is not waited for: what is pending then is kept, and not lost.
+            drain_s=1.0 if impossible else max(60.0, level.deadline_s),
+        ),
+        loads=loads(level),
+        strikes=planned(level, seed, name, blow),
+        probes=PROBES,
+        checkers=(
+            *common_claims(level, drained=not impossible),
+            spec("flapping"),
+            spec("landed", live=True),
+            spec("retries", required=True),
+            spec("restarted", service="worker"),
+            spec("recovery", service="worker"),
+            spec(
+                "completion",
+                min=level.completion_min,
+                max=level.completion_max,
+                deadline_s=level.deadline_s,
+            ),
+            *claims,
+        ),
+    )
 
 
 def loads(level: Level) -> tuple[LoadPlan, ...]:
