@@ -50,7 +50,13 @@ PATHS = {
 RULES = [
     {"name": f"r{number}", "type": "drop", "match": match}
     for number, match in enumerate(
-        [{"command": "COMMIT PREPARED"}, {"command": "NOTIFY"}, {"table": "nowhere"}, {"regex": "never.*said"}] * 3
+        [
+            {"command": "COMMIT PREPARED"},
+            {"command": "NOTIFY"},
+            {"table": "nowhere"},
+            {"regex": "never.*said"},
+        ]
+        * 3
     )
 ]
 
@@ -169,7 +175,9 @@ def socat(ports: dict[str, int]) -> Iterator[dict[str, int]]:
     with contextlib.ExitStack() as stack:
         for name, port in ports.items():
             source = f"TCP4-LISTEN:{listens[name]},bind=127.0.0.1,reuseaddr,fork,backlog=1024,nodelay"
-            stack.enter_context(running(["socat", "-b65536", source, f"TCP4:127.0.0.1:{port},nodelay"], listens, name))
+            stack.enter_context(
+                running(["socat", "-b65536", source, f"TCP4:127.0.0.1:{port},nodelay"], listens, name)
+            )
         yield listens
 
 
@@ -368,7 +376,9 @@ def write(file: Path, section: str) -> None:
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--write", type=Path)
