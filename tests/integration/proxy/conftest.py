@@ -21,7 +21,7 @@ import uvloop
 
 from capsize.proxy import Proxy
 from support.engines import need_postgres
-from support.proxying import proxied
+from support.proxying import database_url, proxied
 
 
 @pytest.fixture
@@ -90,16 +90,10 @@ def postgres_port() -> Iterator[int]:
             yield port
 
 
-def address(port: int, **fields: str) -> str:
-    """Return what to connect to."""
-    options = "&".join(f"{key}={value}" for key, value in fields.items())
-    return f"postgresql://postgres:secret@127.0.0.1:{port}/postgres{'?' + options if options else ''}"
-
-
 @pytest.fixture
 async def direct(postgres_port: int) -> AsyncIterator[asyncpg.Connection]:
     """A connection beside the proxy, and an empty table."""
-    connection = await asyncpg.connect(address(postgres_port))
+    connection = await asyncpg.connect(database_url(postgres_port))
     await connection.execute("DROP TABLE IF EXISTS tasks; CREATE TABLE tasks (id int PRIMARY KEY, note text)")
     yield connection
     await connection.close()
@@ -115,4 +109,4 @@ async def proxy(postgres_port: int, direct: asyncpg.Connection) -> AsyncIterator
 @pytest.fixture
 def url(proxy: Proxy) -> str:
     """The database through the proxy."""
-    return address(int(proxy.listen.rpartition(":")[2]))
+    return database_url(int(proxy.listen.rpartition(":")[2]))

@@ -13,8 +13,6 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
-from support.proxying import LIMIT_S, Upstream, how_it_ends, silent
-from support.waiting import until
 from toxiproxy import Toxiproxy
 from toxiproxy.api import APIConsumer
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
@@ -22,6 +20,8 @@ from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 from capsize.core.errors import InjectionError, StartError, UsageError
 from capsize.proxy import ControlServer, ProxyProcess
 from capsize.proxy.http_client import request
+from support.proxying import LIMIT_S, Upstream, how_it_ends, silent
+from support.waiting import until
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from capsize.proxy import Fired, Proxy
 from capsize.proxy.rules import RuleChange
-from support.proxying import LIMIT_S, rule
+from support.proxying import LIMIT_S, add, database_url, proxied, rule
 from support.waiting import until
 
 LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError)
@@ -96,13 +96,17 @@ async def test_a_pipeline_is_cut_at_the_right_place(
     """Replies before the statement arrive, its own does not; what is sent behind it is not carried out."""
     rule(proxy, "drop", {"regex": "VALUES .*second"}, when="before", how="close")
     connection = await psycopg_connection(url, autocommit=True)
-    with pytest.raises(psycopg.OperationalError):
+
+    async def send() -> None:
         async with connection.pipeline() as pipeline:
             await connection.execute("INSERT INTO tasks VALUES (1, 'first')")
             await pipeline.sync()
             await connection.execute("INSERT INTO tasks VALUES (2, 'second')")
             await pipeline.sync()
             await connection.execute("INSERT INTO tasks VALUES (3, 'third')")
+
+    with pytest.raises(psycopg.OperationalError):
+        await send()
     await asyncio.sleep(0.1)
     assert await ids(direct) == [1]
 
@@ -122,7 +126,7 @@ async def test_delay(proxy: Proxy, url: str, direct: asyncpg.Connection, when: s
     insert = asyncio.create_task(connection.execute("INSERT INTO tasks VALUES (1, 'x')"))
     if when == "after":
         async with asyncio.timeout(LIMIT_S):
-            while await ids(direct) != [1]:
+            while await ids(direct) != [1]:  # noqa: ASYNC110 - the effect has no event
                 await asyncio.sleep(0.01)
         assert not insert.done()
     else:
@@ -227,16 +231,41 @@ async def test_no_slots_left_at_the_start_of_a_connection(proxy: Proxy, url: str
     await connection.close()
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_the_beginning_of_a_connection_can_be_slow(proxy: Proxy, url: str, when: str) -> None:
+    """A rule on startup delays it, also behind the password exchange, and no statement afterwards."""
+    made = rule(proxy, "delay", {"startup": True}, when=when, delay_s=0.4)
+    began = time.monotonic()
+    connection = await asyncpg.connect(url)
+    assert time.monotonic() - began >= 0.4
+    assert await connection.fetchval("SELECT 1") == 1
+    assert made.hits == 1
+    await connection.close()
+
+
+async def test_a_connection_dropped_at_its_beginning(proxy: Proxy, url: str) -> None:
+    """The first one is cut before the server hears of it, the second one works."""
+    rule(proxy, "drop", {"startup": True}, first_n=1)
+    with pytest.raises(LOST):
+        await asyncpg.connect(url)
+    connection = await asyncpg.connect(url)
+    await connection.close()
+
+
 async def test_an_error_behind_a_real_one_in_a_pipeline_takes_its_hit_back(
     proxy: Proxy, url: str, direct: asyncpg.Connection
 ) -> None:
     """The server skips to the Sync after a real error: the rule had no effect and may fire again."""
     made = rule(proxy, "error", {"regex": "later"}, sqlstate="40001", first_n=1)
     connection = await psycopg_connection(url, autocommit=True)
-    with pytest.raises(psycopg.errors.UndefinedTable):
+
+    async def send() -> None:
         async with connection.pipeline():
             await connection.execute("SELECT * FROM nowhere_to_be_found")
             await connection.execute("INSERT INTO tasks VALUES (1, 'later')")
+
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        await send()
     await until(lambda: made.hits == 0)
     with pytest.raises(psycopg.errors.SerializationFailure):
         await connection.execute("INSERT INTO tasks VALUES (1, 'later')")
@@ -428,8 +457,6 @@ async def test_rules_work_however_the_bytes_are_cut(
     """With both directions cut into tiny pieces before and behind the scanner, errors and drops are the same."""
     front = rule(proxy, "error", {"regex": "first"}, sqlstate="40001")
     rule(proxy, "drop", {"regex": "second"}, when="after")
-    from support.proxying import add, proxied
-
     async with proxied(int(proxy.listen.rpartition(":")[2]), protocol="tcp") as slicing:
         add(slicing, "slicer", "upstream", average_size=size)
         add(proxy, "slicer", "upstream", average_size=size)
@@ -448,16 +475,13 @@ async def test_a_server_that_cuts_its_replies_small(
     postgres_port: int, direct: asyncpg.Connection, tmp_path: Path
 ) -> None:
     """The server's direction is followed byte by byte as well."""
-    from conftest import address
-
-    from support.proxying import add, proxied
 
     async with proxied(postgres_port, protocol="tcp") as behind:
         add(behind, "slicer", "downstream", average_size=2, size_variation=1)
         async with proxied(int(behind.listen.rpartition(":")[2])) as front:
             rule(front, "error", {"regex": "first"}, sqlstate="40001")
             rule(front, "drop", {"regex": "second"}, when="after")
-            connection = await asyncpg.connect(address(int(front.listen.rpartition(":")[2])))
+            connection = await asyncpg.connect(database_url(int(front.listen.rpartition(":")[2])))
             with pytest.raises(asyncpg.SerializationError):
                 await connection.execute("INSERT INTO tasks VALUES (1, 'first')")
             assert await connection.fetchval("SELECT $1::int", 5) == 5

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 
 import pytest
+import uvloop
 
 from capsize.proxy.errors import ApiError
 from capsize.proxy.toxic_list import Change
 from capsize.proxy.toxics.latency import Latency
 from support.proxying import Upstream, add, ask, connect, how_it_ends, proxied, silent
 from support.waiting import until
+
+RESET = struct.pack("ii", 1, 0)
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """The proxy runs on uvloop in its own process, and on asyncio's loop inside of others."""
+    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
 
 
 async def timed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes = b"ping") -> float:
@@ -37,9 +48,6 @@ async def test_a_reset_is_carried_through_in_both_directions() -> None:
     async with Upstream() as upstream, proxied(upstream.port) as proxy:
         reader, writer = await connect(proxy)
         await ask(reader, writer)
-        import socket
-        import struct
-
         writer.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )
@@ -374,9 +382,6 @@ async def test_a_client_that_vanishes_while_nothing_is_read_is_noticed() -> None
         add(proxy, "bandwidth", "upstream", rate=0)
         writer.write(b"z" * 5_000_000)
         await until(lambda: proxy.budget.held > 200_000)
-        import socket
-        import struct
-
         writer.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )

@@ -200,7 +200,7 @@ class ServerScanner:
         if self._active is None and self._expected and self._is_due(self._expected[0]):
             self._active = self._expected.popleft()
             self._overflow = self._complete = False
-        if self._active is None or kind in (wire.COPY_IN, wire.COPY_BOTH):
+        if self._active is None or kind in wire.CONVERSES:
             return "pass"
         if self._active.discard:
             return "gone"

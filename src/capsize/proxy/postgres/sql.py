@@ -16,6 +16,7 @@ _ASIDE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _FIRST_WORDS = re.compile(r"(?:^|;)\s*([A-Za-z]+)(?:\s+([A-Za-z]+))?")
+_QUOTED = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
 _SYNONYMS = {
     "END": "COMMIT",
     "ABORT": "ROLLBACK",
@@ -34,7 +35,7 @@ def commands(bones: str) -> frozenset[str]:
     END counts as COMMIT too, START TRANSACTION as BEGIN, ABORT as ROLLBACK.
     """
     found: set[str] = set()
-    for match in _FIRST_WORDS.finditer(bones):
+    for match in _FIRST_WORDS.finditer(_QUOTED.sub('""', bones)):
         first = match[1].upper()
         both = f"{first} {match[2].upper()}" if match[2] else first
         found |= {first, both}

@@ -21,7 +21,9 @@ QUERY, PARSE, BIND, EXECUTE = b"QPBE"
 SYNC, FLUSH, CLOSE, FUNCTION_CALL = b"SHCF"
 COPY_DONE, COPY_FAIL = b"cf"
 READY, COMMAND_COMPLETE, EMPTY_QUERY, SUSPENDED, ERROR = b"ZCIsE"
-COPY_IN, COPY_BOTH = b"GW"
+COPY_IN, COPY_BOTH, AUTHENTICATION = b"GWR"
+CONVERSES = frozenset((COPY_IN, COPY_BOTH, AUTHENTICATION))
+"""The server's messages that the client must answer before the command can end: they are never withheld."""
 
 
 class _Codes:
