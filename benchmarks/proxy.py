@@ -389,13 +389,13 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    # A path that hangs is an error, not a slow one.
-    socket.setdefaulttimeout(20.0)
     if given.serve:
         import uvloop
 
         uvloop.run(serve())
         return
+    # A path that hangs is an error, not a slow one.
+    socket.setdefaulttimeout(20.0)
     results = asyncio.run(measure(given.rounds, given.seconds))
     section = report(results, given.rounds, given.seconds)
     print(section)

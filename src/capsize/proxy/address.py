@@ -28,6 +28,12 @@ def parse(address: str) -> tuple[str, int]:
     return host or LOOPBACK, int(port)
 
 
+def listening(address: str) -> tuple[str, int]:
+    """Return where to listen: one address, where ``localhost`` could mean two with different free ports."""
+    host, port = parse(address)
+    return LOOPBACK if host == "localhost" else host, port
+
+
 def text(host: str, port: int) -> str:
     """Return ``host:port`` with brackets where they are needed."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -180,8 +180,7 @@ class Proxies:
 
 
 def _same(wanted: str, actual: str) -> bool:
-    host, port = address.parse(wanted)
-    return address.text("127.0.0.1" if host == "localhost" else host, port) == actual or wanted == actual
+    return address.text(*address.listening(wanted)) == actual or wanted == actual
 
 
 def _unique(names: list[str], error: ApiError) -> None:

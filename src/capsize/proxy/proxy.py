@@ -57,7 +57,7 @@ class Proxy:
         """Listen; nothing when it does already. Raises ApiError."""
         if self.enabled:
             return
-        host, port = address.parse(self.listen)
+        host, port = address.listening(self.listen)
         try:
             self._server = await self.loop.create_server(self._accept, host, port, backlog=BACKLOG)
         except OSError as error:

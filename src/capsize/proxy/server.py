@@ -23,7 +23,7 @@ class ControlServer:
         self, listen: str = "127.0.0.1:0", *, seed: int = 0, token: str | None = None, expose: bool = False
     ):
         try:
-            self._host, self._port = address.parse(listen)
+            self._host, self._port = address.listening(listen)
         except ApiError as error:
             raise UsageError(str(error)) from error
         if token == "":

@@ -388,3 +388,63 @@ async def test_a_client_that_vanishes_while_nothing_is_read_is_noticed() -> None
         writer.transport.abort()
         await until(lambda: not proxy.links)
         assert proxy.budget.held == 0
+
+
+@pytest.mark.parametrize("first", [b"\0", b"\0\0\0\x08short", b"PING\r\n", b"\x16\x03\x01", b"\0\0\0\x01x"])
+async def test_other_protocols_pass_whatever_they_begin_with(first: bytes) -> None:
+    """A server that speaks first is heard, and so is a client that begins unlike PostgreSQL, or a little like it."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 ready\r\n")
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+
+    async with Upstream(greet) as upstream, proxied(upstream.port) as proxy:
+        reader, writer = await connect(proxy)
+        async with asyncio.timeout(30):
+            assert await reader.readline() == b"220 ready\r\n"
+        writer.write(first)
+        writer.write_eof()
+        assert await how_it_ends(reader) == (first, "eof")
+
+
+async def test_backpressure_reaches_the_sender() -> None:
+    """A client that does not read stops the server's sending; the proxy holds little of it, and all arrives later."""
+    total = 30_000_000
+    sent = 0
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        while sent < total:
+            writer.write(b"w" * 100_000)
+            await writer.drain()
+            sent += 100_000
+        writer.close()
+
+    async with Upstream(pour) as upstream, proxied(upstream.port) as proxy:
+        reader, _ = await connect(proxy)
+        await until(lambda: sent > 0)
+        seen = -1
+        while seen != sent:
+            seen = sent
+            await asyncio.sleep(0.2)
+        assert sent < total
+        assert len((await how_it_ends(reader))[0]) == total
+
+
+async def test_disabling_drops_connections_and_keeps_the_port() -> None:
+    """Down: connections end and new ones are refused; up again on the same address, toxics still there."""
+    async with Upstream() as upstream, proxied(upstream.port) as proxy:
+        add(proxy, "noop")
+        reader, writer = await connect(proxy)
+        await ask(reader, writer)
+        listened = proxy.listen
+        await proxy.stop()
+        assert (await how_it_ends(reader))[0] == b""
+        with pytest.raises(ConnectionRefusedError):
+            await connect(proxy)
+        await proxy.start()
+        assert proxy.listen == listened
+        assert await ask(*await connect(proxy)) == b"ping"
+        assert len(proxy.toxics.listed()) == 1
