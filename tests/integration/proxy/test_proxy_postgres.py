@@ -488,3 +488,39 @@ async def test_a_server_that_cuts_its_replies_small(
             with pytest.raises(LOST):
                 await connection.execute("INSERT INTO tasks VALUES (2, 'second')")
     assert await ids(direct) == [2]
+
+
+async def test_under_every_rule_at_once_the_record_is_right(
+    proxy: Proxy, url: str, direct: asyncpg.Connection
+) -> None:
+    """240 transactions by 8 clients: what was acknowledged is there, what was refused is not, and each lost
+    answer to COMMIT was a commit, since nothing else could lose it."""
+    lost = rule(proxy, "drop", {"command": "COMMIT"}, when="after", probability=0.15)
+    refused = rule(proxy, "error", {"table": "tasks"}, sqlstate="40001", probability=0.15)
+    rule(proxy, "delay", {"command": "BEGIN"}, delay_s=0.002, probability=0.3)
+    rule(proxy, "delay", {"table": "tasks"}, delay_s=0.002, probability=0.3, when="after")
+    outcomes: dict[int, str] = {}
+
+    async def client(number: int) -> None:
+        connection = await asyncpg.connect(url)
+        for key in range(number * 30, number * 30 + 30):
+            try:
+                async with connection.transaction():
+                    await connection.execute("INSERT INTO tasks VALUES ($1, 'x')", key)
+                outcomes[key] = "ok"
+            except asyncpg.SerializationError:
+                outcomes[key] = "refused"
+            except LOST:
+                outcomes[key] = "lost"
+                connection = await asyncpg.connect(url)
+        await connection.close()
+
+    await asyncio.gather(*(client(number) for number in range(8)))
+    there = set(await ids(direct))
+    by_outcome = {
+        name: {key for key, how in outcomes.items() if how == name} for name in ("ok", "refused", "lost")
+    }
+    assert by_outcome["ok"] | by_outcome["lost"] == there
+    assert len(by_outcome["lost"]) == lost.hits > 10
+    assert len(by_outcome["refused"]) == refused.hits > 10
+    await until(lambda: not proxy.links)
