@@ -6,7 +6,7 @@ from capsize.core.experiment import Experiment, PlannedStrike, Spec, Target
 from capsize.core.levels import Level
 from capsize.core.seed import stream
 from capsize.scenarios import outages
-from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
+from capsize.scenarios.building import Scenario, common_claims, spec
 
 PURPOSE = "PostgreSQL goes away: clear 503s, a truthful health check, a pool that heals, nothing lost"
 
@@ -31,18 +31,14 @@ ANSWER_S = 3.0
 def plan(level: Level, seed: int) -> Experiment:
     """Take the database away in the level's ways, hold each outage, and let the service recover."""
     strikes, moments = _strikes(level, seed)
-    return Experiment(
-        scenario="db-failure",
+    return outages.experiment(
+        level,
+        seed,
+        moments,
+        name="db-failure",
         purpose=PURPOSE,
-        level=level,
-        seed=seed,
-        replicas={"api": 1, "worker": level.workers},
-        settings=settings(level),
-        phases=phases(chaos=outages.chaos(moments)),
-        loads=outages.loads(level, moments),
         strikes=strikes,
-        probes=PROBES,
-        checkers=(
+        claims=(
             *(claim for claim in common_claims(level) if claim.name != "availability"),
             # What is refused with a clear 503 while the database is away is judged by bounded_answers.
             spec("flapping"),
@@ -51,7 +47,6 @@ def plan(level: Level, seed: int) -> Experiment:
             spec("recovery", service="postgres"),
             spec("truthful_health"),
             spec("bounded_answers", limit_s=ANSWER_S),
-            spec("completion", min=1.0, deadline_s=moments[-1] + 90.0),
         ),
     )
 

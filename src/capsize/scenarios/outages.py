@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from capsize.core.experiment import LoadPlan, Phase
+from capsize.core.experiment import Experiment, LoadPlan, Phase, PlannedStrike, Spec
 from capsize.core.levels import Level
 from capsize.core.seed import stream
-from capsize.scenarios.building import spec
+from capsize.scenarios.building import PROBES, phases, settings, spec
 
 STRIKES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8}
 """How many strikes each level makes; each is followed by one interval of the level to recover in."""
 FIRST_S = (0.5, 1.5)
 API_RATE = 20.0
 TASK_S = 0.5
+DONE_WITHIN_S = 90.0
+"""How long after the chaos the last task may still be finished."""
 
 
 def times(level: Level, seed: int, scenario: str, interval: Callable[[float], float]) -> list[float]:
@@ -28,9 +30,30 @@ def times(level: Level, seed: int, scenario: str, interval: Callable[[float], fl
     return moments
 
 
-def chaos(moments: list[float]) -> Phase:
-    """Return the chaos phase that lasts until the last interval is over."""
-    return Phase(name="chaos", limit_s=moments[-1])
+def experiment(
+    level: Level,
+    seed: int,
+    moments: list[float],
+    *,
+    name: str,
+    purpose: str,
+    strikes: tuple[PlannedStrike, ...],
+    claims: tuple[Spec, ...],
+) -> Experiment:
+    """Return a scenario of such strikes, whose chaos lasts until the last interval is over."""
+    return Experiment(
+        scenario=name,
+        purpose=purpose,
+        level=level,
+        seed=seed,
+        replicas={"api": 1, "worker": level.workers},
+        settings=settings(level),
+        phases=phases(chaos=Phase(name="chaos", limit_s=moments[-1])),
+        loads=loads(level, moments),
+        strikes=strikes,
+        probes=PROBES,
+        checkers=(*claims, spec("completion", min=1.0, deadline_s=moments[-1] + DONE_WITHIN_S)),
+    )
 
 
 def loads(level: Level, moments: list[float]) -> tuple[LoadPlan, ...]:

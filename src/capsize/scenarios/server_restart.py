@@ -6,7 +6,7 @@ from capsize.core.experiment import Experiment, PlannedStrike, Target
 from capsize.core.levels import Level
 from capsize.core.seed import fraction, stream
 from capsize.scenarios import outages
-from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
+from capsize.scenarios.building import Scenario, common_claims, spec
 
 PURPOSE = "The API is killed under load and comes back by itself, with its state"
 
@@ -25,24 +25,19 @@ def plan(level: Level, seed: int) -> Experiment:
         )
         for number, at_s in enumerate(moments[:-1], start=1)
     )
-    return Experiment(
-        scenario="server-restart",
+    return outages.experiment(
+        level,
+        seed,
+        moments,
+        name="server-restart",
         purpose=PURPOSE,
-        level=level,
-        seed=seed,
-        replicas={"api": 1, "worker": level.workers},
-        settings=settings(level),
-        phases=phases(chaos=outages.chaos(moments)),
-        loads=outages.loads(level, moments),
         strikes=strikes,
-        probes=PROBES,
-        checkers=(
+        claims=(
             *common_claims(level),
             spec("flapping"),
             spec("landed"),
             spec("restarted", service="api"),
             spec("recovery", service="api"),
-            spec("completion", min=1.0, deadline_s=moments[-1] + 90.0),
         ),
     )
 
