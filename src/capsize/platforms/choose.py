@@ -9,6 +9,7 @@ from capsize.core.errors import UsageError
 from capsize.core.platform import Platform
 from capsize.core.protocols import Record
 from capsize.core.registry import unknown
+from capsize.core.undo import Guard
 from capsize.platforms.local import LocalPlatform
 from capsize.platforms.remote import RemotePlatform
 
@@ -25,10 +26,14 @@ def make_platform(
     fields: dict[str, str],
     base_url: str | None = None,
     outlives: bool = False,
+    guard: Guard,
 ) -> Platform:
-    """Make a platform that has started nothing yet. Raises UsageError for a name that is not known."""
+    """Make a platform that has started nothing yet. Raises UsageError for a name that is not known.
+
+    ``guard`` is told of everything that the platform leaves on the machine before it does so.
+    """
     if base_url is not None:
         return RemotePlatform(base_url)
     if name not in NAMES:
         raise UsageError(unknown("platform", name, NAMES))
-    return LocalPlatform(directory, record, clock, fields, outlives=outlives)
+    return LocalPlatform(directory, record, clock, fields, outlives=outlives, guard=guard)

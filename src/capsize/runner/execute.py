@@ -20,7 +20,7 @@ from capsize.core.hypothesis import Steadiness
 from capsize.core.platform import Dependable, Leavable, Platform, Startable
 from capsize.core.protocols import Probe, Record, Stage
 from capsize.core.system import System
-from capsize.guardian import UndoLog
+from capsize.guardian import UndoLog, Unguarded
 from capsize.journal import Journal
 from capsize.load.dependency import Dependency
 from capsize.load.http import HttpClient
@@ -74,6 +74,7 @@ async def execute(
                 fields={"witness_url": witness.url},
                 base_url=base_url,
                 outlives=keep,
+                guard=Unguarded(),
             )
             # A service that capsize did not start may be anywhere: it is not asked to call this machine.
             dependency = outside if isinstance(under, Startable) else None

@@ -10,7 +10,7 @@ from capsize.core.clock import Clock
 from capsize.core.errors import StartError
 from capsize.core.events import InstanceChanged, InstanceState
 from capsize.core.protocols import Record
-from capsize.platforms.local import tree
+from capsize.guardian import tree
 from capsize.platforms.local.keeper import Recipe
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.process import Process, spawn

@@ -16,7 +16,7 @@ from capsize.core.errors import InjectionError, Missed, StartError
 from capsize.core.events import InstanceChanged, InstanceState
 from capsize.core.platform import Instance
 from capsize.core.protocols import Record
-from capsize.platforms.local import tree
+from capsize.guardian import tree
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.looks import Look
 from capsize.platforms.local.process import Process, spawn

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from capsize.platforms.local import tree
-from capsize.platforms.local.inventory import belonging
+from capsize.guardian import tree
+from capsize.guardian.belonging import belonging
+from capsize.guardian.segment import release_segment
 from capsize.platforms.local.pgbin import enterable, must_copy, other_user
-from capsize.platforms.local.segment import release_segment
 
 PREFIX = "capsize-"
 MARK = "owner.json"

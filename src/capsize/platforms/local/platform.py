@@ -12,7 +12,9 @@ from capsize.core.clock import Clock
 from capsize.core.errors import InjectionError, StartError, UsageError
 from capsize.core.platform import Instance, Ready, Service
 from capsize.core.protocols import Record
-from capsize.platforms.local.inventory import MARK
+from capsize.core.undo import Guard
+from capsize.guardian import Unguarded
+from capsize.guardian.belonging import MARK
 from capsize.platforms.local.job import Job
 from capsize.platforms.local.keeper import Keeper, Recipe, RestartPolicy
 from capsize.platforms.local.log import InstanceLog
@@ -45,8 +47,10 @@ class LocalPlatform:
         policy: RestartPolicy | None = None,
         *,
         outlives: bool = False,
+        guard: Guard | None = None,
     ) -> None:
         self._directory, self._record, self._clock = directory, record, clock
+        self._guard = guard or Unguarded()
         self._fields = dict(fields)
         self._policy = policy or RestartPolicy()
         self._outlives = outlives

@@ -15,15 +15,15 @@ import asyncpg
 
 from capsize.core.errors import InjectionError, StartError
 from capsize.core.platform import Service
-from capsize.platforms.local import tree
-from capsize.platforms.local.inventory import inside
+from capsize.guardian import tree
+from capsize.guardian.belonging import inside
+from capsize.guardian.segment import release_segment
 from capsize.platforms.local.keeper import Recipe
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.looks import postgres_answers
 from capsize.platforms.local.pgbin import other_user, programs
 from capsize.platforms.local.ports import HOST
 from capsize.platforms.local.process import Process, spawn
-from capsize.platforms.local.segment import release_segment
 from capsize.platforms.local.waits import to_the_end
 
 SUPERUSER = "capsize"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from capsize.platforms.local import tree
+from capsize.guardian import tree
 
 MARK = "CAPSIZE_PLACE"
 """The environment variable by which a process of a stack is known, whatever became of its parents."""
