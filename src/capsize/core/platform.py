@@ -10,6 +10,14 @@ import msgspec
 
 from capsize.core.events import DependencyMode
 
+Preparation = Literal["clock", "disk", "names"]
+"""What must be laid when a service starts so that it can be broken while it runs; it costs, so it is asked for."""
+
+DiskOperation = Literal["read", "write", "sync"]
+
+NameTrouble = Literal["nxdomain", "servfail", "hang"]
+"""How a name is not resolved: there is no such name, the server fails, or it never answers."""
+
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """How to see that an instance is ready: an HTTP path that answers 200, or a text in its log.
@@ -30,6 +38,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     for a PostgreSQL of its own (``command`` is then empty), ``job`` is run once to its end before the
     services after it in order are started. ``port`` 0 asks for a free one, None for none. A restarted
     instance keeps its name and port. ``cpu`` (cores) and ``memory`` (bytes) are limits where the platform has them.
+    ``prepared`` names what its instances are started ready for; the runner fills it in from the plan's faults.
     """
 
     name: str
@@ -43,6 +52,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     stop_grace_s: float = 10.0
     cpu: float | None = None
     memory: int | None = None
+    prepared: tuple[Preparation, ...] = ()
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +148,106 @@ class Leavable(Platform, Protocol):
 
     def leave(self) -> Path:
         """Let go of everything and return the folder by which it is ended later; ``down`` does nothing then."""
+        ...
+
+
+@runtime_checkable
+class CpuLimitable(Protocol):
+    """Can take computing time away from an instance."""
+
+    async def limit_cpu(self, instance: str, cores: float) -> str:
+        """Leave it so many cores, its restarts too, and return by which means, in words. Raises InjectionError."""
+        ...
+
+    async def free_cpu(self, instance: str) -> None:
+        """Give it back what it had; nothing when nothing was taken."""
+        ...
+
+
+@runtime_checkable
+class MemoryLimitable(Protocol):
+    """Can have the kernel end an instance for want of memory."""
+
+    async def starve(self, instance: str, limit: int | None) -> str:
+        """Have it run out of memory and return how that was seen; its restarts get ``limit`` bytes, if given."""
+        ...
+
+    async def feed(self, instance: str) -> None:
+        """Give it back the memory that it had; nothing when none was taken."""
+        ...
+
+
+@runtime_checkable
+class FilesLimitable(Protocol):
+    """Can leave an instance without file descriptors while it runs."""
+
+    async def limit_files(self, instance: str, spare: int) -> str:
+        """Leave its processes ``spare`` more descriptors than they hold, and return what they have now."""
+        ...
+
+    async def free_files(self, instance: str) -> None:
+        """Give them the limit back that they had; nothing when it was not changed."""
+        ...
+
+
+@runtime_checkable
+class DiskFillable(Protocol):
+    """Can fill the disk on which an instance has its data, when the service was prepared for ``disk``."""
+
+    async def fill_disk(self, instance: str) -> str:
+        """Leave no room there and return how that was seen. Raises InjectionError."""
+        ...
+
+    async def mend_disk(self, instance: str) -> str:
+        """Have the disk as it was and return how often it was met; nothing happens when it is well."""
+        ...
+
+
+@runtime_checkable
+class DiskBreakable(DiskFillable, Protocol):
+    """Can also make that disk fail, or slow."""
+
+    async def break_disk(self, instance: str, operations: tuple[DiskOperation, ...]) -> str:
+        """Let these operations fail with an I/O error and return how that was seen. Raises InjectionError."""
+        ...
+
+    async def slow_disk(self, instance: str, latency_s: float, bytes_per_s: float | None) -> str:
+        """Make each read, write and sync take so long, at most so many bytes a second in all."""
+        ...
+
+
+@runtime_checkable
+class ClockSkewable(Protocol):
+    """Can move the wall clock of an instance, when the service was prepared for ``clock``."""
+
+    async def skew_clock(self, instance: str, offset_s: float) -> str:
+        """Move it, the restarts' too, leave the monotonic clock alone, and return how that was seen."""
+        ...
+
+    async def right_clock(self, instance: str) -> None:
+        """Have it right again; nothing when it is."""
+        ...
+
+
+@runtime_checkable
+class NamesBreakable(Protocol):
+    """Can fail the name resolution of an instance, when the service was prepared for ``names``."""
+
+    async def break_names(self, instance: str, how: NameTrouble) -> str:
+        """Answer its questions for addresses so, from now on, and return how that was seen."""
+        ...
+
+    async def mend_names(self, instance: str) -> str:
+        """Answer them again and return how many were met; nothing happens when they are answered."""
+        ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """Has abilities that hang on the machine: the kernel, rights, programs that are installed."""
+
+    def lacks(self, ability: type) -> str | None:
+        """Return why an ability is not to be had on this machine; None when it is."""
         ...
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from capsize.core.clock import Clock
 from capsize.core.events import Event
 from capsize.core.history import History
-from capsize.core.platform import Dependable, Platform
+from capsize.core.platform import Dependable, Platform, Preparation
 from capsize.core.system import System
 from capsize.core.verdict import Result
 
@@ -116,13 +116,26 @@ class Fault(Protocol):
     name: ClassVar[str]
     requires: ClassVar[tuple[type, ...]]
 
-    async def strike(self, platform: Any, victims: Sequence[str]) -> None:
-        """Break them and return when the effect was seen. Raises InjectionError."""
+    async def strike(self, platform: Any, victims: Sequence[str]) -> str | None:
+        """Break them and return when the effect was seen, with the means when there are several.
+
+        Raises Missed and InjectionError.
+        """
         ...
 
-    async def heal(self, platform: Any, victims: Sequence[str]) -> None:
-        """Undo it and return when the victims are back as they were; may be called twice, or without a strike."""
+    async def heal(self, platform: Any, victims: Sequence[str]) -> str | None:
+        """Undo it and return when the victims are back as they were, with what is worth telling, if anything.
+
+        It may be called twice, or without a strike. Raises HealError.
+        """
         ...
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A fault whose victims must have been started ready for it."""
+
+    prepares: ClassVar[Preparation]
 
 
 class Checker(Protocol):

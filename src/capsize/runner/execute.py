@@ -81,7 +81,7 @@ async def execute(
             parts.require(under, system, dependency)
             async with (
                 _ending(record, clock, experiment, directory, under.name, system.name),
-                _standing(under, system, experiment, directory if keep else None),
+                _standing(under, system, experiment, parts, directory if keep else None),
             ):
                 stage = await _stage(under, system, clock, record, progress, experiment.seed, dependency)
                 loads = Loads(stage, parts.loads)
@@ -155,14 +155,15 @@ async def _ending(
 
 @asynccontextmanager
 async def _standing(
-    platform: Platform, system: System, experiment: Experiment, keep_in: RunDirectory | None
+    platform: Platform, system: System, experiment: Experiment, parts: Parts, keep_in: RunDirectory | None
 ) -> AsyncIterator[None]:
     """Have the system up while the body runs, and nothing of it left afterwards.
 
     With ``keep_in`` a system whose run ended in order is left up, and that run directory says how to end it.
     """
     try:
-        await platform.up(system.services(experiment.replicas, experiment.settings))
+        services = system.services(experiment.replicas, experiment.settings)
+        await platform.up(parts.prepared(experiment.strikes, services))
         yield
         if keep_in is not None and isinstance(platform, Leavable):
             _leave(platform, keep_in)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from capsize.checkers import CHECKERS
 from capsize.core.errors import NotSupported
-from capsize.core.experiment import Experiment, LoadPlan
-from capsize.core.platform import Dependable, Platform
-from capsize.core.protocols import Demanding, Fault, Load, Probe
+from capsize.core.experiment import Experiment, LoadPlan, PlannedStrike
+from capsize.core.platform import Dependable, Platform, Preparation, Selective, Service
+from capsize.core.protocols import Demanding, Fault, Load, Prepared, Probe
 from capsize.core.registry import make
 from capsize.core.system import System
 from capsize.faults import FAULTS
@@ -48,12 +51,29 @@ class Parts:
                     f"the fault {fault.name!r} needs a platform that is {' and '.join(missing)}; "
                     f"{platform.name!r} is not"
                 )
+            if isinstance(on, Selective):
+                for why in filter(None, map(on.lacks, fault.requires)):
+                    raise NotSupported(f"the fault {fault.name!r} can't be had on this machine: {why}")
         for _, load in self.loads:
             lacking = load.lacks(system) if isinstance(load, Demanding) else None
             if lacking is not None:
                 raise NotSupported(
                     f"the load {load.name!r} can't be put on the system {system.name!r}: it has no {lacking}"
                 )
+
+    def prepared(self, strikes: Sequence[PlannedStrike], services: Sequence[Service]) -> tuple[Service, ...]:
+        """Return the services, each started ready for the faults that are planned against it."""
+        wanted: dict[str, set[Preparation]] = {}
+        for strike in strikes:
+            fault = self.faults[strike.id]
+            if isinstance(fault, Prepared):
+                wanted.setdefault(strike.target.service, set()).add(fault.prepares)
+        return tuple(
+            msgspec.structs.replace(one, prepared=tuple(sorted({*one.prepared, *wanted[one.name]})))
+            if one.name in wanted
+            else one
+            for one in services
+        )
 
 
 def against(fault: Fault, platform: Platform, dependency: Dependable | None) -> Platform | Dependable:

@@ -94,13 +94,13 @@ class Striker:
         self._undo.about_to(strike.id, strike.fault, victims)
         try:
             async with asyncio.timeout(STRIKE_LIMIT_S):
-                await self._faults[strike.id].strike(self._field(strike), victims)
+                means = await self._faults[strike.id].strike(self._field(strike), victims)
         except Missed as miss:
             self._say(strike, "missed", victims, str(miss))
         except (CapsizeError, OSError, TimeoutError) as error:
             self._say(strike, "failed", victims, str(error) or f"no effect within {STRIKE_LIMIT_S:g} s")
         else:
-            self._say(strike, "landed", victims)
+            self._say(strike, "landed", victims, means or "")
             return True
         await self._heal(strike, victims)
         return False
@@ -111,7 +111,7 @@ class Striker:
         self._say(strike, "healing", victims)
         try:
             async with asyncio.timeout(HEAL_LIMIT_S):
-                await self._faults[strike.id].heal(self._field(strike), victims)
+                told = await self._faults[strike.id].heal(self._field(strike), victims)
         except (CapsizeError, OSError, TimeoutError) as error:
             self._open.pop(strike.id, None)
             self._say(strike, "heal_failed", victims, str(error) or f"not healed within {HEAL_LIMIT_S:g} s")
@@ -119,7 +119,7 @@ class Striker:
         # Only now: a heal that was cancelled in the middle is begun again by heal_all.
         if self._open.pop(strike.id, None) is not None:
             self._undo.healed(strike.id)
-            self._say(strike, "healed", victims)
+            self._say(strike, "healed", victims, told or "")
 
     def _say(
         self, strike: PlannedStrike, stage: StrikeStage, victims: tuple[str, ...], detail: str = ""
