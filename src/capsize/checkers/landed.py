@@ -33,7 +33,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
         """Fold the strikes' stages and look up what their victims were doing."""
         all_strikes = strikes(history)
         landed = [strike for strike in all_strikes if strike.landed is not None]
-        live = [strike for strike in landed if _met_work(history, strike)]
+        live = [strike for strike in landed if met_work(history, strike)]
         failed = [strike for strike in all_strikes if "failed" in strike.stages]
         left = [strike for strike in all_strikes if "heal_failed" in strike.stages]
         findings = tuple(
@@ -79,7 +79,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-def _met_work(history: History, strike: Strike) -> bool:
+def met_work(history: History, strike: Strike) -> bool:
     """Return whether one of the victims was a worker inside a task when the strike began."""
     victims = workers(history).intersection(strike.victims)
     runs = lives(history).by_worker
