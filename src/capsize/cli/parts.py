@@ -21,7 +21,8 @@ def choose_system(name: str, port: int = 0) -> System:
 
 def end_left_behind() -> None:
     """End and remove the stacks whose owner is dead; those that were left up on purpose have another owner."""
-    from capsize.platforms.local.place import remove_place, stale_places
+    from capsize.guardian.place import remove_place
+    from capsize.platforms.local.place import stale_places
 
     for path in stale_places():
         remove_place(path)

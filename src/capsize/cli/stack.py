@@ -85,7 +85,7 @@ def down_command(run_directory: Path | None) -> int:
 
 def _end_left_up(path: Path) -> int:
     from capsize.core.errors import UsageError
-    from capsize.platforms.local.place import is_place, remove_place
+    from capsize.guardian.place import is_place, remove_place
     from capsize.rundir import RunDirectory
 
     run = RunDirectory.open(path)

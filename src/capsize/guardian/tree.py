@@ -43,7 +43,7 @@ def alive(process: psutil.Process) -> bool:
 
 def freeze(leader: int) -> list[psutil.Process]:
     """Stop all of them and return them when every one stands still. Raises InjectionError."""
-    frozen = _stop_all(leader)
+    frozen = _stop_all(lambda: members(leader), f"process {leader}")
     _until(lambda: all(not alive(p) or _stopped(p) for p in frozen), f"process {leader} did not stand still")
     return frozen
 
@@ -56,26 +56,31 @@ def thaw(leader: int) -> None:
 
 
 def kill(leader: int) -> None:
-    """Kill all of them and return when they are gone. Raises InjectionError.
+    """Kill all of them and return when they are gone. Raises InjectionError."""
+    end_all(lambda: members(leader), f"process {leader} or a child of it")
+
+
+def end_all(find: Callable[[], list[psutil.Process]], what: str) -> None:
+    """Kill every process that is found and return when they are gone. Raises InjectionError.
 
     They are stopped first, so that none can start another while the list is made.
     """
-    victims = _stop_all(leader)
+    victims = _stop_all(find, what)
     for process in victims:
         _send(process, signal.SIGKILL)
-    _until(lambda: not any(alive(p) for p in victims), f"process {leader} or a child of it did not die")
+    _until(lambda: not any(alive(p) for p in victims), f"{what} did not die")
 
 
-def _stop_all(leader: int) -> list[psutil.Process]:
+def _stop_all(find: Callable[[], list[psutil.Process]], what: str) -> list[psutil.Process]:
     stopped: dict[int, psutil.Process] = {}
     for _ in range(ROUNDS_MAX):
-        fresh = [process for process in members(leader) if process.pid not in stopped]
+        fresh = [process for process in find() if process.pid not in stopped]
         if not fresh:
             return list(stopped.values())
         for process in fresh:
             _send(process, signal.SIGSTOP)
             stopped[process.pid] = process
-    raise InjectionError(f"process {leader} starts children faster than they can be stopped")
+    raise InjectionError(f"{what} starts children faster than they can be stopped")
 
 
 def _stopped(process: psutil.Process) -> bool:

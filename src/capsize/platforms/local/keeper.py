@@ -16,7 +16,9 @@ from capsize.core.errors import InjectionError, Missed, StartError
 from capsize.core.events import InstanceChanged, InstanceState
 from capsize.core.platform import Instance
 from capsize.core.protocols import Record
-from capsize.guardian import tree
+from capsize.core.undo import Guard, Resume
+from capsize.guardian import Unguarded, tree
+from capsize.guardian.owner import Owner
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.looks import Look
 from capsize.platforms.local.process import Process, spawn
@@ -87,6 +89,7 @@ class Keeper:
         record: Record,
         clock: Clock,
         policy: RestartPolicy = RestartPolicy(),
+        guard: Guard | None = None,
     ) -> None:
         self.name, self.service, self.port = name, service, port
         self.log = log
@@ -101,6 +104,8 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._past = _Past(policy.first_s)
+        self._guard = guard or Unguarded()
+        self._freeze: str | None = None
 
     # ------------------------------------------------------------ what it is
 
@@ -187,6 +192,8 @@ class Keeper:
         process = self._running()
         # Set first: whoever heals a freeze that was cut short must find it so.
         self.frozen = True
+        if self._freeze is None:
+            self._freeze = self._guard.before(Resume(pid=process.pid, created=Owner.of(process.pid).created))
         await to_the_end(asyncio.to_thread(tree.freeze, process.pid))
         if not process.running:
             raise InjectionError(f"{self.name} ended while it was being frozen")
@@ -196,7 +203,7 @@ class Keeper:
         process = self.process
         if process is not None:
             await to_the_end(asyncio.to_thread(tree.thaw, process.pid))
-        self.frozen = False
+        self._thawed()
 
     def let_go(self) -> None:
         """Stop keeping it and leave its process, if one is running, as it is."""
@@ -261,8 +268,14 @@ class Keeper:
             fresh = self._clock.now() - began < LOOK_OFTEN_FOR_S
             await process.gone(LOOK_EVERY_S if fresh else LOOK_SELDOM_S)
 
-    def _exited(self, code: int) -> None:
+    def _thawed(self) -> None:
         self.frozen = False
+        if self._freeze is not None:
+            self._guard.after(self._freeze)
+            self._freeze = None
+
+    def _exited(self, code: int) -> None:
+        self._thawed()
         pid = None if self._process is None else self._process.pid
         self._say("exited" if self._wanted else "stopped", pid=pid, code=code)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,53 +11,28 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from capsize.guardian import tree
-from capsize.guardian.belonging import belonging
-from capsize.guardian.segment import release_segment
+from capsize.core.undo import Guard, Place
+from capsize.guardian.owner import Owner
+from capsize.guardian.place import MARK, PREFIX
 from capsize.platforms.local.pgbin import enterable, must_copy, other_user
 
-PREFIX = "capsize-"
-MARK = "owner.json"
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED_BYTES = 2 << 30
 
 
-class Owner(msgspec.Struct, frozen=True):
-    """The process that made a folder. The time of its creation tells it from a later one of that number.
-
-    ``space`` names the machine or container in which the number counts.
-    """
-
-    pid: int
-    created: float
-    space: str
-
-
 def hand_over(path: Path, pid: int) -> None:
     """Make another process the owner of a folder: as long as it lives the folder is not stale."""
-    created = psutil.Process(pid).create_time()
-    (path / MARK).write_bytes(msgspec.json.encode(Owner(pid, created, _space())))
+    (path / MARK).write_bytes(msgspec.json.encode(Owner.of(pid)))
 
 
-def is_place(path: Path) -> bool:
-    """Tell whether a folder is one of a stack, so that it may be removed with all that runs in it."""
-    return path.name.startswith(PREFIX) and (path / MARK).is_file()
-
-
-def make_place() -> Path:
-    """Make a folder for one stack, where also another user may enter."""
-    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_parent()))
+def make_place(guard: Guard) -> tuple[Path, str]:
+    """Make a folder for one stack, where also another user may enter; returns it and the guard's ticket for it."""
+    path = _parent() / f"{PREFIX}{secrets.token_hex(6)}"
+    ticket = guard.before(Place(path=str(path)))
+    path.mkdir(mode=0o700)
     path.chmod(0o711 if os.geteuid() == 0 else 0o700)
     hand_over(path, os.getpid())
-    return path
-
-
-def remove_place(path: Path) -> None:
-    """Remove a folder and end whatever still runs of its stack. Blocks for some milliseconds."""
-    for process in belonging(path):
-        tree.kill(process.pid)
-    release_segment(path / "data")
-    shutil.rmtree(path, ignore_errors=True)
+    return path, ticket
 
 
 def stale_places() -> list[Path]:
@@ -72,29 +47,14 @@ def stale_places() -> list[Path]:
             ours = path.stat().st_uid == os.geteuid()
         except (OSError, msgspec.DecodeError):
             continue
-        if ours and owner.space == _space() and not _lives(owner):
+        if ours and owner.here and not owner.lives():
             found.append(path.parent)
     return found
-
-
-def _lives(owner: Owner) -> bool:
-    try:
-        return abs(psutil.Process(owner.pid).create_time() - owner.created) < 1.0
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _parents() -> set[Path]:
     """Return all folders in which stacks of this user may have theirs."""
     return {MEMORY, Path(tempfile.gettempdir()), _parent()}
-
-
-def _space() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{os.readlink('/proc/self/ns/pid')} {boot}"
-    except OSError:
-        return platform.node()
 
 
 def _parent() -> Path:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from capsize.core.clock import Clock
-from capsize.core.errors import InjectionError, StartError, UsageError
+from capsize.core.errors import CapsizeError, InjectionError, StartError, UsageError
 from capsize.core.platform import Instance, Ready, Service
 from capsize.core.protocols import Record
 from capsize.core.undo import Guard
 from capsize.guardian import Unguarded
 from capsize.guardian.belonging import MARK
+from capsize.guardian.place import remove_place
 from capsize.platforms.local.job import Job
 from capsize.platforms.local.keeper import Keeper, Recipe, RestartPolicy
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.looks import Look, at_once, http_ok, log_line
-from capsize.platforms.local.place import hand_over, make_place, remove_place, stale_places
+from capsize.platforms.local.place import hand_over, make_place, stale_places
 from capsize.platforms.local.plan import Plan, instance_name
 from capsize.platforms.local.postgres import Postgres, Superuser
 from capsize.platforms.local.waits import side_by_side, to_the_end
@@ -61,6 +63,7 @@ class LocalPlatform:
         self._keepers: dict[str, Keeper] = {}
         self._logs: dict[str, InstanceLog] = {}
         self._place: Path | None = None
+        self._ticket = ""
         self._postgres: Postgres | None = None
         self._superuser: Superuser | None = None
         self._rising: asyncio.Task[None] | None = None
@@ -105,6 +108,7 @@ class LocalPlatform:
         owner = self._keepers[instance_name(database, 1)].instance.pid
         if owner is not None:
             hand_over(self._place, owner)
+        self._guard.after(self._ticket)
         place = self._place
         self._reset()
         return place
@@ -187,9 +191,11 @@ class LocalPlatform:
 
     async def _rise(self, services: Sequence[Service]) -> None:
         for path in await asyncio.to_thread(stale_places):
-            await asyncio.to_thread(remove_place, path)
+            # Somebody else's: what can't be removed is no reason not to start.
+            with suppress(CapsizeError):
+                await asyncio.to_thread(remove_place, path)
         self._plan = Plan.of(services, self._fields)
-        self._place = make_place()
+        self._place, self._ticket = make_place(self._guard)
         for service in services:
             if service.role == "database":
                 await self._start_database(service)
@@ -223,6 +229,7 @@ class LocalPlatform:
             self._record,
             self._clock,
             self._policy,
+            self._guard,
         )
         return self._keepers[name]
 
@@ -259,6 +266,7 @@ class LocalPlatform:
         finally:
             if self._place is not None:
                 await asyncio.to_thread(remove_place, self._place)
+                self._guard.after(self._ticket)
             self._reset()
 
     async def _end(self, keeper: Keeper) -> None:

@@ -1,0 +1,61 @@
+"""Who made something: a process, told from a later one with its number, and from one of another machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import psutil
+
+CLOCKS_DIFFER_S = 1.0
+"""How far two readings of one process's creation may lie apart, after the clock was set for instance."""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """A process. ``space`` names the boot and the container in which its number counts."""
+
+    pid: int
+    created: float
+    space: str
+
+    @classmethod
+    def of(cls, pid: int) -> Owner:
+        """Return the identity of a process that runs. Raises psutil.NoSuchProcess."""
+        return cls(pid, psutil.Process(pid).create_time(), space())
+
+    @property
+    def here(self) -> bool:
+        """Return whether its number means anything here: the same boot, the same container."""
+        return self.space == space()
+
+    @property
+    def rebooted(self) -> bool:
+        """Return whether the machine, or whatever ran in its place, was started anew since."""
+        return self.space.partition(" ")[2] != space().partition(" ")[2]
+
+    def lives(self) -> bool:
+        """Return whether it runs still. Only to be asked of one that is from here."""
+        return running(self.pid, self.created) is not None
+
+
+def running(pid: int, created: float) -> psutil.Process | None:
+    """Return the process, None when it is gone, whoever has its number now."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - created) < CLOCKS_DIFFER_S
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+@cache
+def space() -> str:
+    """Return the name of the space of process numbers that we live in."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{os.readlink('/proc/self/ns/pid')} {boot}"
+    except OSError:
+        return f"{platform.node()} {psutil.boot_time():.0f}"
