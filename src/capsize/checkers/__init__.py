@@ -19,6 +19,7 @@ from capsize.checkers.ended import Ended
 from capsize.checkers.endpoints import Endpoints
 from capsize.checkers.flapping import Flapping
 from capsize.checkers.instrument import Instrument
+from capsize.checkers.intact import Intact
 from capsize.checkers.isolation import Isolation
 from capsize.checkers.landed import Landed
 from capsize.checkers.late import Late
@@ -62,6 +63,7 @@ CHECKERS: dict[str, type[Checker]] = {
     "overlap": Overlap,
     "stuck": Stuck,
     "misreported": Misreported,
+    "intact": Intact,
     "resurrected": Resurrected,
     "late": Late,
     "unaccounted": Unaccounted,
@@ -105,6 +107,7 @@ ANOMALIES = (
     "overlap",
     "stuck",
     "misreported",
+    "intact",
     "resurrected",
     "late",
     "unaccounted",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from capsize.checkers.derived import derived
 from capsize.checkers.fleet import Fleet, fleet
-from capsize.core.events import Op, Reported, Witnessed
+from capsize.core.events import Op, Reported, Stored, Witnessed
 from capsize.core.history import History
 
 RESETS = frozenset({"requeue", "retry"})
@@ -47,7 +47,10 @@ class Run:
 
 @dataclass(slots=True)
 class Life:
-    """All that is known of one task. ``client`` is who submitted it: the label of its load."""
+    """All that is known of one task. ``client`` is who submitted it: the label of its load.
+
+    ``content`` is what its acknowledgement promised to keep.
+    """
 
     task: str
     acknowledged: float | None = None
@@ -57,6 +60,8 @@ class Life:
     resets: list[float] = field(default_factory=list)
     deletes: list[float] = field(default_factory=list)
     reported: Reported | None = None
+    content: dict[str, str] = field(default_factory=dict)
+    stored: Stored | None = None
 
     @property
     def finishes(self) -> list[Run]:
@@ -123,6 +128,8 @@ def lives(history: History) -> Lives:
             made.heard += 1
         elif isinstance(event, Reported):
             made.of(event.task).reported = event
+        elif isinstance(event, Stored):
+            made.of(event.task).stored = event
     _close(made, fleet(history))
     return made
 
@@ -132,7 +139,7 @@ def _operation(made: Lives, op: Op) -> None:
         return
     life = made.of(op.task)
     if op.call == "submit" and op.outcome == "ok" and life.acknowledged is None:
-        life.acknowledged, life.client = op.t, op.client
+        life.acknowledged, life.client, life.content = op.t, op.client, op.content
     elif op.outcome == "fail":
         return
     elif op.call == "cancel":

@@ -67,7 +67,9 @@ class Op(Event, frozen=True, kw_only=True, tag="op"):
     ``planned`` is when an open-loop client meant to send it (latency counts from there), ``sent`` when it
     went out; ``t`` when the answer was complete or given up. ``call`` names the operation: ``submit``,
     ``ready`` (the availability probe), ``api:<name>``. ``task`` is the id that a submission was acknowledged
-    with, ``key`` its idempotency key: several ops with one key are one submission, repeated.
+    with, ``key`` its idempotency key: several ops with one key are one submission, repeated. ``content`` is what
+    an acknowledged submission may be relied on to keep, field by field, as :func:`capsize.core.content.content`
+    writes it; empty when the system tells nothing of it.
     """
 
     call: str
@@ -80,6 +82,7 @@ class Op(Event, frozen=True, kw_only=True, tag="op"):
     task: str | None = None
     error: str | None = None
     value: dict[str, Any] | None = None
+    content: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Struck(Event, frozen=True, kw_only=True, tag="strike"):
@@ -88,6 +91,9 @@ class Struck(Event, frozen=True, kw_only=True, tag="strike"):
     ``begin`` is written before anything is done. ``landed`` means that the effect was seen (the process is
     gone, the port refuses); ``missed`` that there was nothing to hit; ``failed`` and ``heal_failed`` that
     the injection or its undoing raised. ``victims`` are instance names.
+
+    A strike on connections has more to tell: ``links`` are those it was put on (``worker-1>postgres-1``),
+    ``mechanism`` by what (``proxy``); with ``healing`` ``hits`` says how often it did something to the traffic.
     """
 
     strike: str
@@ -95,6 +101,9 @@ class Struck(Event, frozen=True, kw_only=True, tag="strike"):
     fault: str
     victims: tuple[str, ...] = ()
     detail: str = ""
+    links: tuple[str, ...] = ()
+    mechanism: str = ""
+    hits: int | None = None
 
 
 class InstanceChanged(Event, frozen=True, kw_only=True, tag="instance"):
@@ -158,6 +167,7 @@ class Reported(Event, frozen=True, kw_only=True, tag="reported"):
     ``status`` is ``pending``, ``running``, ``completed``, ``failed`` (which means dead-lettered),
     ``cancelled`` or ``missing`` (the service does not know it). Only acknowledged tasks are asked for.
     ``dead_lettered``: the service's dead-letter queue lists it. ``error`` is why it failed, in the service's words.
+    ``content`` is what the service says that it holds of the task, as in :class:`Op`.
     """
 
     task: str
@@ -166,6 +176,17 @@ class Reported(Event, frozen=True, kw_only=True, tag="reported"):
     losses: int = 0
     dead_lettered: bool = False
     error: str = ""
+    content: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Stored(Event, frozen=True, kw_only=True, tag="stored"):
+    """What stands in the database of one acknowledged task after everything was healed, read beside the service.
+
+    ``content`` is as in :class:`Op`; None: the database has no row of the task.
+    """
+
+    task: str
+    content: dict[str, str] | None = None
 
 
 class Noted(Event, frozen=True, kw_only=True, tag="note"):
@@ -187,5 +208,6 @@ AnyEvent = (
     | DependencyChanged
     | Sample
     | Reported
+    | Stored
     | Noted
 )

@@ -112,6 +112,15 @@ class Probe(Protocol):
 
 class Fault(Protocol):
     """How to break instances, and how to heal them. A frozen Struct whose fields are its configuration."""
+@runtime_checkable
+class Concluding(Protocol):
+    """A probe that has a last look to take, when everything was healed and no load is left."""
+
+    async def conclude(self, stage: Stage) -> None:
+        """Look once and record it."""
+        ...
+
+
 
     name: ClassVar[str]
     requires: ClassVar[tuple[type, ...]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -104,4 +104,29 @@ class System(Protocol):
 
     def api_calls(self, auth: tuple[tuple[str, str], ...]) -> tuple[ApiCall, ...]:
         """Return harmless calls over the whole API, for the load that measures its success rate."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A system that tells what it holds of a task, so that what was accepted can be compared with it later."""
+
+    def accepted(self, order: TaskOrder, exchange: Exchange) -> dict[str, Any]:
+        """Return what a client may rely on after this acknowledgement: fields that may never change, as JSON values.
+
+        That is what was ordered, and what else the answer states for good. The answers of ``audit`` carry the
+        same fields in their ``content``.
+        """
+        ...
+
+
+@runtime_checkable
+class Tabular(Protocol):
+    """A system whose tasks can be read in its database, beside the service."""
+
+    def rows(self) -> str:
+        """Return the statement that reads tasks by their ids, a ``text[]`` in ``$1``.
+
+        Column ``task`` is the id as text; the others are the fields of :meth:`Telling.accepted`, as JSON text.
+        """
         ...

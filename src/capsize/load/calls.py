@@ -30,9 +30,16 @@ class Caller:
         self._timeout_s = timeout_s
 
     async def call(
-        self, call: str, request: Request, planned: float, judge: Judge, *, key: str | None = None
+        self,
+        call: str,
+        request: Request,
+        planned: float,
+        judge: Judge,
+        *,
+        key: str | None = None,
+        content: Callable[[Exchange], dict[str, str]] | None = None,
     ) -> Op:
-        """Send, wait for the outcome, record it and return it."""
+        """Send, wait for the outcome, record it and return it. ``content`` tells what a success promises to keep."""
         began = self._clock.now()
         try:
             exchange = await self._send(request, self._timeout_s)
@@ -52,6 +59,7 @@ class Caller:
             key=key,
             task=task if outcome == "ok" else None,
             error=None if outcome == "ok" else complaint(exchange),
+            content=content(exchange) if content is not None and outcome == "ok" else {},
         )
 
     def shed(self, call: str, planned: float, in_flight: int, *, key: str | None = None) -> None:

@@ -9,12 +9,13 @@ from typing import Annotated, ClassVar, Literal, assert_never
 
 import msgspec
 
+from capsize.core.content import content
 from capsize.core.errors import NotSupported
 from capsize.core.events import Outcome
 from capsize.core.http import Exchange
 from capsize.core.protocols import Stage
 from capsize.core.seed import stream
-from capsize.core.system import System, TaskOrder
+from capsize.core.system import System, TaskOrder, Telling
 from capsize.load.calls import Caller
 from capsize.load.http import HttpClient
 from capsize.load.schedule import arrivals, open_loop
@@ -84,11 +85,16 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _submit(self, stage: Stage, caller: Caller, key: str, planned: float) -> str:
         """Try until the task is acknowledged, and return its id."""
-        request = stage.system.submit(self._order(stage, key), stage.auth)
+        system, order = stage.system, self._order(stage, key)
+        request = system.submit(order, stage.auth)
+
+        def promised(exchange: Exchange) -> dict[str, str]:
+            return content(system.accepted(order, exchange)) if isinstance(system, Telling) else {}
+
         draw = stream(stage.seed, "load", self.label, "backoff", key)
         tries = 0
         while True:
-            op = await caller.call("submit", request, planned, stage.system.submitted, key=key)
+            op = await caller.call("submit", request, planned, system.submitted, key=key, content=promised)
             if op.outcome == "ok" and op.task is not None:
                 return op.task
             planned = stage.clock.now() + self._pause(tries, draw)

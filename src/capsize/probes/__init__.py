@@ -11,6 +11,7 @@ from capsize.probes.breaker import BreakerProbe
 from capsize.probes.database import DatabaseProbe
 from capsize.probes.database_load import DatabaseLoadProbe
 from capsize.probes.instrument import InstrumentProbe
+from capsize.probes.integrity import IntegrityProbe
 from capsize.probes.ready import ReadyProbe
 from capsize.probes.resources import ResourcesProbe
 from capsize.probes.stats import StatsProbe
@@ -20,6 +21,7 @@ PROBES: dict[str, type[Probe]] = {
     DatabaseProbe.name: DatabaseProbe,
     DatabaseLoadProbe.name: DatabaseLoadProbe,
     InstrumentProbe.name: InstrumentProbe,
+    IntegrityProbe.name: IntegrityProbe,
     ReadyProbe.name: ReadyProbe,
     ResourcesProbe.name: ResourcesProbe,
     StatsProbe.name: StatsProbe,

@@ -28,6 +28,7 @@ from capsize.load.progress import LiveProgress
 from capsize.load.witness import Witness
 from capsize.platforms.choose import make_platform
 from capsize.rundir import LeftUp, RunDirectory, encode
+from capsize.runner.lastlooks import last_looks
 from capsize.runner.parts import Parts
 from capsize.runner.phases import Loads, NotSteady, play
 from capsize.runner.stage import RunningStage
@@ -53,7 +54,7 @@ async def execute(
     3. Start the witness and the outside service that tasks can call, then the system under test, then the probes.
     4. Go through the phases; loads come and go with them, strikes belong to the chaos phase.
     5. Heal every strike, whatever happened.
-    6. Ask the service for its final word on every task that it accepted.
+    6. Ask the service for its final word on every task that it accepted, and look at what is in its database.
     7. Stop everything that was started, and write down how the run ended.
 
     Cancelling the run heals, stops and ends in the same order. ``keep`` leaves the system up afterwards.
@@ -92,6 +93,7 @@ async def execute(
                 await _audit(stage)
 
 
+                await last_looks(stage, parts.probes)
 class _Recording:
     """The journal and everybody who watches it, behind one function."""
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from capsize.core.content import content, parsed
 from capsize.core.errors import CapsizeError, StartError
 from capsize.core.events import Outcome, Reported
 from capsize.core.http import Exchange, Request, Send
@@ -31,6 +32,13 @@ RELIABILITY = {
 }
 """The experiment's settings that are environment variables of the starter under another name."""
 UNKNOWN_TYPE = "nonexistent_type"
+FIELDS = ("type", "payload", "priority", "max_attempts")
+"""What never changes of a task, whatever happens to it."""
+ROWS = """
+SELECT id::text AS task, to_json(type)::text AS type, payload::text AS payload, priority::text AS priority,
+    max_attempts::text AS max_attempts
+FROM tasks WHERE id = ANY ($1::text[]::uuid[])
+"""
 
 
 class _Accepted(msgspec.Struct):
@@ -162,6 +170,20 @@ class Starter:
                 return "info", None
         return ("fail" if 400 <= response.status < 500 else "info"), None
 
+    def accepted(self, order: TaskOrder, exchange: Exchange) -> dict[str, Any]:
+        """Return type and payload as ordered; priority and attempts as ordered, or else as the answer has them."""
+        kept: dict[str, Any] = {"type": order.type, "payload": order.payload}
+        asked = {"priority": order.priority, "max_attempts": order.max_attempts}
+        answer = _fields(exchange)
+        for name, value in asked.items():
+            if value is not None or name in answer:
+                kept[name] = answer[name] if value is None else value
+        return kept
+
+    def rows(self) -> str:
+        """Return the statement that reads the starter's table."""
+        return ROWS
+
     def cancel(self, task: str, auth: Headers) -> Request:
         """Return the cancelling of one task."""
         return Request(method="POST", path=f"/tasks/{task}/cancel", headers=auth)
@@ -273,9 +295,22 @@ async def _final_word(send: Send, auth: Headers, task: str) -> Reported | None:
                 attempts=found.attempts,
                 losses=found.losses,
                 error=found.error or "",
+                content=content(_fields(exchange)),
             )
         await asyncio.sleep(0.2)
     return None
+
+
+def _fields(exchange: Exchange) -> dict[str, Any]:
+    """Return what never changes of the task that an answer tells of; nothing when it tells of none.
+
+    A field that the answer leaves out is null: what is gone from it must show as altered.
+    """
+    try:
+        found = parsed(exchange.response.body if exchange.response is not None else b"")
+    except ValueError:
+        return {}
+    return {name: found.get(name) for name in FIELDS} if isinstance(found, dict) else {}
 
 
 async def _dead_letters(send: Send, auth: Headers) -> set[str] | None:

@@ -133,7 +133,7 @@ class Postgres:
         try:
             process = spawn(
                 (str(program), "-D", str(self.data), "-U", SUPERUSER, "-A", "password", f"--pwfile={secret}",
-                 "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C", "--locale-provider=builtin",
+                 "--no-sync", "--no-instructions", "--data-checksums", "-E", "UTF8", "--locale=C", "--locale-provider=builtin",
                  "--builtin-locale=C.UTF-8"),
                 env={}, log=fd, on_exit=lambda _: None, user=self.user, cwd=self.place,
             )  # fmt: skip
