@@ -34,10 +34,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One service of a system: how its instances are started, and when they count as ready.
 
     ``command`` and the values of ``env`` may hold the fields ``{port}``, ``{instance}``, ``{database_url}``,
-    ``{witness_url}`` and ``{api_url}``; the platform fills them in. ``role`` ``database`` asks the platform
+    ``{witness_url}``, ``{api_url}``, ``{host}`` (the address to listen on) and ``{python}`` (the Python that runs
+    a service); the platform fills them in. ``role`` ``database`` asks the platform
     for a PostgreSQL of its own (``command`` is then empty), ``job`` is run once to its end before the
     services after it in order are started. ``port`` 0 asks for a free one, None for none. A restarted
     instance keeps its name and port. ``cpu`` (cores) and ``memory`` (bytes) are limits where the platform has them.
+    ``image`` is what its containers are made from, where there are containers; None: the platform knows one.
     ``prepared`` names what its instances are started ready for; the runner fills it in from the plan's faults.
     """
 
@@ -52,6 +54,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     stop_grace_s: float = 10.0
     cpu: float | None = None
     memory: int | None = None
+    image: str | None = None
     prepared: tuple[Preparation, ...] = ()
 
 
@@ -257,6 +260,32 @@ class Queryable(Protocol):
 
     async def query(self, sql: str, *args: object) -> list[dict[str, Any]]:
         """Run one statement as the database's superuser and return its rows. Raises InjectionError."""
+        ...
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A proxied connection: from an instance (or ``client``) to an instance (or ``witness``), with their services.
+
+    ``name`` is that of its proxy, ``source>target``.
+    """
+
+    name: str
+    source: str
+    source_service: str
+    target: str
+    target_service: str
+
+
+@runtime_checkable
+class Proxied(Protocol):
+    """Can put a proxy into the connections that it was told of before it came up."""
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the connections that go through a proxy now."""
+        ...
+
+    async def proxy(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the proxy's control API; see ``docs/proxy.md``. Raises InjectionError for any answer but 2xx."""
         ...
 
 

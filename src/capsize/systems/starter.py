@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -72,7 +71,7 @@ class _Login(msgspec.Struct):
 
 
 class Starter:
-    """The starter, run from this Python; ``program`` replaces the command that starts it.
+    """The starter, run from the platform's Python; ``program`` replaces the command that starts it.
 
     ``port`` is where the API listens; 0 asks for a free one.
     """
@@ -81,7 +80,7 @@ class Starter:
 
     def __init__(
         self,
-        program: Sequence[str] = (sys.executable, "-m", "capsize_starter"),
+        program: Sequence[str] = ("{python}", "-m", "capsize_starter"),
         *,
         port: int = 0,
     ) -> None:
@@ -106,7 +105,7 @@ class Starter:
                 name="api",
                 role="api",
                 command=(*self.program, "server"),
-                env=env | {"HOST": "127.0.0.1", "PORT": "{port}"},
+                env=env | {"HOST": "{host}", "PORT": "{port}"},
                 replicas=replicas.get("api", 1),
                 port=self.port,
                 ready=Ready(http="/health/ready"),

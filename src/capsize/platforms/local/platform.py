@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,20 +12,24 @@ from typing import Any
 
 from capsize.core.clock import Clock
 from capsize.core.errors import CapsizeError, InjectionError, StartError, UsageError
-from capsize.core.platform import Instance, Ready, Service
+from capsize.core.experiment import Link
+from capsize.core.platform import Instance, Ready, Route, Service
 from capsize.core.protocols import Record
 from capsize.core.undo import Guard
 from capsize.guardian import Unguarded
 from capsize.guardian.belonging import MARK
 from capsize.guardian.place import remove_place
+from capsize.platforms.links import CLIENT, WITNESS, Links
 from capsize.platforms.local.job import Job
 from capsize.platforms.local.keeper import Keeper, Recipe, RestartPolicy
 from capsize.platforms.local.log import InstanceLog
 from capsize.platforms.local.looks import Look, at_once, http_ok, log_line
 from capsize.platforms.local.place import hand_over, make_place, stale_places
 from capsize.platforms.local.plan import Plan, instance_name
+from capsize.platforms.local.ports import HOST
 from capsize.platforms.local.postgres import Postgres, Superuser
 from capsize.platforms.local.waits import side_by_side, to_the_end
+from capsize.platforms.sessions import PostgresSession, Sessions
 
 DOWN_GRACE_S = 2.0
 """How long an instance may take to end by itself when everything is taken down: nothing counts any more."""
@@ -35,7 +40,8 @@ class LocalPlatform:
 
     ``directory`` gets one log file per instance. ``fields`` fill places in commands and environments beside
     ``{port}``, ``{instance}``, ``{database_url}`` and ``{api_url}``. Limits on cpu and memory are not kept.
-    With ``outlives`` the instances go on when capsize ends, as ``leave`` wants it.
+    With ``outlives`` the instances go on when capsize ends, as ``leave`` wants it. ``links`` are the connections
+    that go through a proxy, whose draws come from ``seed``.
     """
 
     name = "local"
@@ -50,12 +56,15 @@ class LocalPlatform:
         *,
         outlives: bool = False,
         guard: Guard | None = None,
+        links: Sequence[Link] = (),
+        seed: int = 0,
     ) -> None:
         self._directory, self._record, self._clock = directory, record, clock
         self._guard = guard or Unguarded()
-        self._fields = dict(fields)
+        self._fields = {"host": HOST, "python": sys.executable, **fields}
         self._policy = policy or RestartPolicy()
         self._outlives = outlives
+        self._linked, self._seed = tuple(links), seed
         self._reset()
 
     def _reset(self) -> None:
@@ -63,9 +72,12 @@ class LocalPlatform:
         self._keepers: dict[str, Keeper] = {}
         self._logs: dict[str, InstanceLog] = {}
         self._place: Path | None = None
+        self._links = Links(())
+        self._api_url: str | None = None
         self._ticket = ""
         self._postgres: Postgres | None = None
         self._superuser: Superuser | None = None
+        self._sessions: Sessions | None = None
         self._rising: asyncio.Task[None] | None = None
         self._scaling = asyncio.Lock()
 
@@ -105,6 +117,7 @@ class LocalPlatform:
             raise UsageError("only a stack that is up and was made to outlive capsize can be left")
         for keeper in self._keepers.values():
             keeper.let_go()
+        self._links.let_go()
         owner = self._keepers[instance_name(database, 1)].instance.pid
         if owner is not None:
             hand_over(self._place, owner)
@@ -123,8 +136,8 @@ class LocalPlatform:
 
     @property
     def api_url(self) -> str:
-        """Return the address of the first API instance."""
-        url = self._plan.api_url
+        """Return the address of the first API instance, through its proxy if clients have one."""
+        url = self._api_url or self._plan.api_url
         if url is None:
             raise UsageError("no API with a port is running on this platform")
         return url
@@ -178,7 +191,9 @@ class LocalPlatform:
             await side_by_side(self._keepers[name].stop() for name in surplus)
             for name in surplus:
                 del self._keepers[name]
-            fresh = [self._add(found, number) for number in range(len(present) + 1, replicas + 1)]
+            numbers = range(len(present) + 1, replicas + 1)
+            await self._detour(found, numbers)
+            fresh = [self._add(found, number) for number in numbers]
             await side_by_side(keeper.start() for keeper in fresh)
 
     async def query(self, sql: str, *args: object) -> list[dict[str, Any]]:
@@ -186,6 +201,25 @@ class LocalPlatform:
         if self._superuser is None:
             raise InjectionError("no database is running on this platform")
         return await self._superuser.query(sql, args)
+
+    async def connect(self, label: str, *, as_service: bool = False) -> PostgresSession:
+        """Open one more session on the database; it stays until ``disconnect``."""
+        if self._sessions is None:
+            raise InjectionError("no database is running on this platform")
+        return await self._sessions.connect(label, as_service=as_service)
+
+    async def disconnect(self, label: str) -> None:
+        """End all sessions under a label and return when they are gone."""
+        if self._sessions is not None:
+            await self._sessions.disconnect(label)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the connections that go through a proxy."""
+        return self._links.routes()
+
+    async def proxy(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the proxy's control API. Raises InjectionError."""
+        return await self._links.call(method, path, body)
 
     # ------------------------------------------------------------ inside
 
@@ -196,6 +230,13 @@ class LocalPlatform:
                 await asyncio.to_thread(remove_place, path)
         self._plan = Plan.of(services, self._fields)
         self._place, self._ticket = make_place(self._guard)
+        self._links = Links(
+            self._linked,
+            seed=self._seed,
+            log=self._directory / "proxy.log" if self._linked else None,
+            env={MARK: str(self._place)},
+            outlives=self._outlives,
+        )
         for service in services:
             if service.role == "database":
                 await self._start_database(service)
@@ -204,7 +245,9 @@ class LocalPlatform:
                     service.name, self._recipe(service, 1), self._log(service.name), self._record, self._clock
                 ).run()
             else:
-                keepers = [self._add(service, number) for number in range(1, service.replicas + 1)]
+                numbers = range(1, service.replicas + 1)
+                await self._detour(service, numbers)
+                keepers = [self._add(service, number) for number in numbers]
                 await side_by_side(keeper.start(first=True) for keeper in keepers)
 
     async def _start_database(self, service: Service) -> None:
@@ -216,7 +259,23 @@ class LocalPlatform:
         await self._add(service, 1, recipe).start(first=True)
         await self._postgres.give()
         self._superuser = Superuser(self._postgres.super_url)
+        self._sessions = Sessions(self._postgres.super_url, self._postgres.url, self.query)
         self._plan.database_url = self._postgres.url
+
+    async def _detour(self, service: Service, numbers: Iterable[int]) -> None:
+        """Lay the proxies that the connections of these instances go through, and those that clients reach them by."""
+        database, plan = self._plan.of_role("database"), self._plan
+        for number in numbers:
+            source = instance_name(service, number), service.name
+            told = plan.detours.setdefault(source[0], {})
+            if database is not None and plan.database_url is not None:
+                target = instance_name(database, 1), database.name
+                told["database_url"] = await self._links.through(source, target, plan.database_url)
+            if "witness_url" in self._fields:
+                url = self._fields["witness_url"]
+                told["witness_url"] = await self._links.through(source, (WITNESS, WITNESS), url)
+            if service.role == "api" and number == 1 and plan.api_url is not None:
+                self._api_url = await self._links.through((CLIENT, CLIENT), source, plan.api_url)
 
     def _add(self, service: Service, number: int, recipe: Recipe | None = None) -> Keeper:
         name = instance_name(service, number)
@@ -258,12 +317,15 @@ class LocalPlatform:
             await asyncio.wait({self._rising})
         if self._superuser is not None:
             self._superuser.drop()
+        if self._sessions is not None:
+            self._sessions.drop()
         database = self._plan.of_role("database")
         last = None if database is None else database.name
         try:
             await side_by_side(self._end(k) for k in self._keepers.values() if k.service != last)
             await side_by_side(self._end(k) for k in self._keepers.values() if k.service == last)
         finally:
+            await self._links.close()
             if self._place is not None:
                 await asyncio.to_thread(remove_place, self._place)
                 self._guard.after(self._ticket)
