@@ -72,6 +72,17 @@ class PlannedStrike(msgspec.Struct, frozen=True, kw_only=True):
     for_s: float | None = None
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection between two parts that is to go through a proxy, so that faults can disturb it.
+
+    ``source`` is the service that connects, or ``client`` for capsize's own calls; ``target`` the service that it
+    connects to, or ``witness``. Each instance of the source has a connection of its own, which can be disturbed alone.
+    """
+
+    source: str
+    target: str
+
+
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """A scenario at a level with a seed, worked out in full.
 
@@ -90,6 +101,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     probes: tuple[Spec, ...] = ()
     checkers: tuple[Spec, ...] = ()
     hypothesis: Hypothesis = Hypothesis()
+    links: tuple[Link, ...] = ()
 
     def phase(self, name: str) -> Phase | None:
         """Return the phase of that name."""

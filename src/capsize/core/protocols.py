@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import msgspec
+
 from capsize.core.clock import Clock
 from capsize.core.events import Event
 from capsize.core.history import History
@@ -145,6 +147,23 @@ class Prepared(Protocol):
     """A fault whose victims must have been started ready for it."""
 
     prepares: ClassVar[Preparation]
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fault on connections did: on which, by which mechanism, and how often it touched their traffic."""
+
+    links: tuple[str, ...]
+    mechanism: str
+    hits: int
+
+
+@runtime_checkable
+class Evident(Protocol):
+    """A fault on connections, which can tell what it did; asked after it struck and before it is healed."""
+
+    async def effect(self, platform: Any, victims: Sequence[str]) -> Effect:
+        """Read the counters. Raises InjectionError."""
+        ...
 
 
 class Checker(Protocol):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from capsize.core.clock import Clock
 from capsize.core.errors import UsageError
+from capsize.core.experiment import Link
 from capsize.core.platform import Platform
 from capsize.core.protocols import Record
 from capsize.core.registry import unknown
@@ -27,13 +29,18 @@ def make_platform(
     base_url: str | None = None,
     outlives: bool = False,
     guard: Guard,
+    links: Sequence[Link] = (),
+    seed: int = 0,
 ) -> Platform:
     """Make a platform that has started nothing yet. Raises UsageError for a name that is not known.
 
-    ``guard`` is told of everything that the platform leaves on the machine before it does so.
+    ``guard`` is told of everything that the platform leaves on the machine before it does so. ``links`` are the
+    connections that are to go through a proxy, whose draws come from ``seed``.
     """
     if base_url is not None:
         return RemotePlatform(base_url)
     if name not in NAMES:
         raise UsageError(unknown("platform", name, NAMES))
-    return LocalPlatform(directory, record, clock, fields, outlives=outlives, guard=guard)
+    return LocalPlatform(
+        directory, record, clock, fields, outlives=outlives, guard=guard, links=links, seed=seed
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,8 +24,8 @@ CALL_LIMIT_S = 30.0
 class ProxyProcess:
     """Starts ``python -m capsize.proxy`` and ends it again; use it as an async context, or start and stop.
 
-    The process ends with its owner, however that ends: its standard input is a pipe from here. Its log
-    goes to ``log``, or nowhere.
+    The process ends with its owner, however that ends: its standard input is a pipe from here; only with
+    ``outlives`` it goes on. Its log goes to ``log``, or nowhere. ``env`` is added to its environment.
     """
 
     def __init__(
@@ -35,8 +36,11 @@ class ProxyProcess:
         token: str | None = None,
         expose: bool = False,
         log: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        outlives: bool = False,
     ) -> None:
         self._listen, self._seed, self._token, self._expose, self._log = listen, seed, token, expose, log
+        self._env, self._outlives = dict(env or {}), outlives
         self._process: asyncio.subprocess.Process | None = None
         self._url = ""
 
@@ -66,8 +70,10 @@ class ProxyProcess:
         if self.pid is not None:
             return
         command = [sys.executable, "-m", "capsize.proxy", "--listen", self._listen]
-        command += ["--seed", str(self._seed), "--until-eof", *(["--expose"] if self._expose else [])]
-        env = dict(os.environ)
+        command += ["--seed", str(self._seed), *(["--expose"] if self._expose else [])]
+        if not self._outlives:
+            command.append("--until-eof")
+        env = os.environ | self._env
         env.pop("CAPSIZE_PROXY_TOKEN", None)
         if self._token is not None:
             # By the environment: the command line of a process can be read by everybody.
@@ -76,7 +82,7 @@ class ProxyProcess:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
-                stdin=asyncio.subprocess.PIPE,
+                stdin=asyncio.subprocess.DEVNULL if self._outlives else asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 env=env,
@@ -97,12 +103,18 @@ class ProxyProcess:
             return
         if process.stdin is not None:
             process.stdin.close()
+        else:
+            process.terminate()
         try:
             async with asyncio.timeout(STOP_LIMIT_S):
                 await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
+
+    def let_go(self) -> None:
+        """Forget it and leave it running, if it was made to outlive its owner."""
+        self._process, self._url = None, ""
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         """Send one request to the control API and return the JSON of the answer, None if it has none.

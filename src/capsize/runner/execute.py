@@ -75,6 +75,8 @@ async def execute(
                 fields={"witness_url": witness.url},
                 base_url=base_url,
                 outlives=keep,
+                links=experiment.links,
+                seed=experiment.seed,
                 guard=Unguarded(),
             )
             # A service that capsize did not start may be anywhere: it is not asked to call this machine.

@@ -9,13 +9,14 @@ from capsize.core.errors import CapsizeError, Missed
 from capsize.core.events import StrikeStage, Struck
 from capsize.core.experiment import PlannedStrike, Target
 from capsize.core.platform import Dependable, Platform
-from capsize.core.protocols import Fault, Stage
+from capsize.core.protocols import Effect, Evident, Fault, Stage
 from capsize.guardian import UndoLog
 from capsize.runner.parts import against
 
 LOOK_S = 0.01
 STRIKE_LIMIT_S = 30.0
 HEAL_LIMIT_S = 60.0
+EFFECT_LIMIT_S = 5.0
 
 
 class Striker:
@@ -100,7 +101,7 @@ class Striker:
         except (CapsizeError, OSError, TimeoutError) as error:
             self._say(strike, "failed", victims, str(error) or f"no effect within {STRIKE_LIMIT_S:g} s")
         else:
-            self._say(strike, "landed", victims, means or "")
+            self._say(strike, "landed", victims, means or "", await self._effect(strike, victims))
             return True
         await self._heal(strike, victims)
         return False
@@ -108,7 +109,7 @@ class Striker:
     async def _heal(self, strike: PlannedStrike, victims: tuple[str, ...]) -> None:
         if strike.id not in self._open:
             return
-        self._say(strike, "healing", victims)
+        self._say(strike, "healing", victims, effect=await self._effect(strike, victims))
         try:
             async with asyncio.timeout(HEAL_LIMIT_S):
                 told = await self._faults[strike.id].heal(self._field(strike), victims)
@@ -121,8 +122,24 @@ class Striker:
             self._undo.healed(strike.id)
             self._say(strike, "healed", victims, told or "")
 
+    async def _effect(self, strike: PlannedStrike, victims: tuple[str, ...]) -> Effect | None:
+        """Ask a fault on connections what it did so far; None when it can't tell, which proves nothing then."""
+        fault = self._faults[strike.id]
+        if not isinstance(fault, Evident):
+            return None
+        try:
+            async with asyncio.timeout(EFFECT_LIMIT_S):
+                return await fault.effect(self._field(strike), victims)
+        except (CapsizeError, OSError, TimeoutError):
+            return None
+
     def _say(
-        self, strike: PlannedStrike, stage: StrikeStage, victims: tuple[str, ...], detail: str = ""
+        self,
+        strike: PlannedStrike,
+        stage: StrikeStage,
+        victims: tuple[str, ...],
+        detail: str = "",
+        effect: Effect | None = None,
     ) -> None:
         self._stage.record(
             Struck(
@@ -132,5 +149,8 @@ class Striker:
                 fault=strike.fault.name,
                 victims=victims,
                 detail=detail,
+                links=effect.links if effect else (),
+                mechanism=effect.mechanism if effect else "",
+                hits=effect.hits if effect else None,
             )
         )

@@ -18,6 +18,8 @@ class Plan:
     services: tuple[Service, ...]
     given: Mapping[str, str]
     ports: dict[str, int] = field(default_factory=dict)
+    detours: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What an instance is told instead of the plain addresses, since its connections go through a proxy."""
     database_url: str | None = None
 
     @classmethod
@@ -84,7 +86,8 @@ class Plan:
             "database_url": self.database_url,
             "api_url": self.api_url,
         }
-        return {**self.given, **{name: str(value) for name, value in own.items() if value is not None}}
+        known = {name: str(value) for name, value in own.items() if value is not None}
+        return {**self.given, **known, **self.detours.get(instance_name(service, number), {})}
 
 
 def instance_name(service: Service, number: int) -> str:

@@ -11,6 +11,7 @@ from capsize.proxy.postgres import wire
 from capsize.proxy.postgres.rule import Rule
 from capsize.proxy.postgres.startup import Startup
 from capsize.proxy.postgres.statements import Statements
+from capsize.proxy.postgres.transaction import Transaction
 from capsize.proxy.postgres.wire import HEAD, LOOK, Refusal
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class ClientScanner:
         self._session = session
         self._startup: Startup | None = Startup(session)
         self._statements = Statements()
+        self._transaction = Transaction()
         self._tail = b""
         self._skip = 0
         self._drop = 0
@@ -203,6 +205,9 @@ class ClientScanner:
         if not matcher.rules:
             return ()
         fitting = matcher.fitting(text)
+        if matcher.contextual:
+            before = self._transaction.before(text)
+            fitting = tuple(rule for rule in fitting if rule.match.holds_after(before))
         return tuple(rule for rule in fitting if rule.fires()) if fitting else ()
 
     # ------------------------------------------------------------ actions

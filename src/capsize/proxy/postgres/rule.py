@@ -95,6 +95,7 @@ class Matcher:
     def __init__(self, rules: Sequence[Rule] = ()) -> None:
         self.rules = tuple(rule for rule in rules if not rule.match.startup)
         self.startup = tuple(rule for rule in rules if rule.match.startup)
+        self.contextual = any(rule.match.contextual for rule in rules)
         self._known: dict[bytes, tuple[Rule, ...]] = {}
 
     def fitting(self, text: bytes) -> tuple[Rule, ...]:
