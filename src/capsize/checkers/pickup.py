@@ -16,7 +16,8 @@ from capsize.core.verdict import Finding, Result, Verdict
 class Pickup(msgspec.Struct, frozen=True, kw_only=True):
     """99 of 100 accepted tasks were begun within ``p99_max_s`` of their acknowledgement, by the witness.
 
-    A task that was never begun has waited until the end of the last phase. Under overload the wait is the
+    A task that was never begun has waited until the end of the last phase, but one that was cancelled before
+    its first run is not waited for. Under overload the wait is the
     backlog over the capacity: the limit must allow for it. UNKNOWN with fewer than ``count_min`` tasks.
     """
 
@@ -31,6 +32,7 @@ class Pickup(msgspec.Struct, frozen=True, kw_only=True):
         took = [
             max(0.0, min((run.began for run in life.runs), default=end) - (life.acknowledged or 0.0))
             for life in lives(history).acknowledged
+            if life.runs or not any(confirmed for _, confirmed in life.cancels)
         ]
         if len(took) < self.count_min:
             summary = f"{counted(len(took), 'accepted task')}; {self.count_min} are needed to judge"

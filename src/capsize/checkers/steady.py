@@ -25,7 +25,8 @@ class Steady(msgspec.Struct, frozen=True, kw_only=True):
     good; if not, the run proves nothing and is UNKNOWN, as it is when the run was given up as not steady.
     During the chaos the share of the time in which the whole hypothesis held is measured, and not judged.
     After: if there was a recovery phase, the last ``looks`` looks of the run's phases are as good as the
-    hypothesis asks, and the whole of it holds at some moment of the last ``window_s``, else FAIL.
+    hypothesis asks, and the whole of it holds at some moment of the last ``window_s``, else FAIL. In a run in
+    which nothing is ever harmed that moment is asked for as well.
     """
 
     name: ClassVar[str] = "steady"
@@ -47,13 +48,15 @@ class Steady(msgspec.Struct, frozen=True, kw_only=True):
         if share < self.hypothesis.ready_min:
             summary = f"only {share:.1%} of the looks before the chaos were good"
             return self._result(Verdict.UNKNOWN, summary, measures)
-        if history.phase("recovery") is None:
-            return self._result(Verdict.PASS, "the system was steady before the run's work began", measures)
-        return self._after(history, looked, measures)
+        if history.phase("recovery") is not None:
+            return self._after(history, looked, measures)
+        if history.phase("chaos") is None and (lost := self._lost(history, looked, history.phases[-1])):
+            summary = f"nothing was harmed, and the steady state was lost: {'; '.join(lost[-1][1])}"
+            return self._result(Verdict.FAIL, summary, measures, _story(lost))
+        return self._result(Verdict.PASS, "the system was steady before the run's work began", measures)
 
     def _after(self, history: History, looked: tuple[Look, ...], measures: dict[str, Any]) -> Result:
-        begin = (history.phase("recovery") or (0.0, 0.0))[0]
-        end = max(span[1] for name in history.phases if (span := history.phase(name)) is not None)
+        begin, end = (history.phase("recovery") or (0.0, 0.0))[0], _end(history)
         last = [op for op in ready(history) if begin <= op.sent and op.t <= end][-self.hypothesis.looks :]
         if len(last) < self.hypothesis.looks:
             return self._result(Verdict.UNKNOWN, f"only {len(last)} looks after the chaos", measures)
@@ -64,13 +67,17 @@ class Steady(msgspec.Struct, frozen=True, kw_only=True):
             )
             story = tuple(f"{op.t:8.3f} ready: {op.error or op.status}" for op in bad)
             return self._result(Verdict.FAIL, summary, measures, story)
+        if lost := self._lost(history, looked, "recovery"):
+            summary = f"the steady state did not come back: {'; '.join(lost[-1][1])}"
+            return self._result(Verdict.FAIL, summary, measures, _story(lost))
+        return self._result(Verdict.PASS, "steady before the chaos, and again after it", measures)
+
+    def _lost(self, history: History, looked: tuple[Look, ...], phase: str) -> list[Look]:
+        """Return the last looks of the run since this phase if none of them was good; nothing otherwise."""
+        begin, end = (history.phase(phase) or (0.0, 0.0))[0], _end(history)
         since = max(begin, end - self.hypothesis.window_s)
         final = [look for look in looked if since <= look[0] <= end]
-        if final and all(broken for _, broken in final):
-            summary = f"the steady state did not come back: {'; '.join(final[-1][1])}"
-            story = tuple(f"{t:8.3f} {'; '.join(broken)}" for t, broken in final)
-            return self._result(Verdict.FAIL, summary, measures, story)
-        return self._result(Verdict.PASS, "steady before the chaos, and again after it", measures)
+        return final if all(broken for _, broken in final) else []
 
     def _result(
         self, verdict: Verdict, summary: str, measures: dict[str, Any], story: tuple[str, ...] = ()
@@ -96,6 +103,14 @@ def looks(history: History, hypothesis: Hypothesis) -> tuple[Look, ...]:
         steadiness.observe(event)
     # The end of the history belongs to it: what came last was seen by no look yet.
     return (*found, (history.end_s, steadiness.broken(history.end_s)))
+
+
+def _end(history: History) -> float:
+    return max(span[1] for name in history.phases if (span := history.phase(name)) is not None)
+
+
+def _story(looked: list[Look]) -> tuple[str, ...]:
+    return tuple(f"{t:8.3f} {'; '.join(broken)}" for t, broken in looked)
 
 
 def _held(history: History, looked: tuple[Look, ...]) -> dict[str, Any]:

@@ -113,6 +113,7 @@ def _scenario(scenario: Scenario, plans: list[Experiment]) -> dict[str, Any]:
         "phases": [phase.name for phase in plans[0].phases],
         "faults": sorted({strike.fault.name for plan in plans for strike in plan.strikes}),
         "targets": sorted({strike.target.service for plan in plans for strike in plan.strikes}),
+        "hypothesis": list(plans[0].hypothesis.told),
         "claims": list(dict.fromkeys(claim.name for plan in plans for claim in plan.checkers)),
         "alone": scenario.alone,
         "figures": {
@@ -134,6 +135,7 @@ def _scenario_sections() -> list[str]:
         lines += [f"- Phases: {', '.join(found['phases'])}", f"- Faults: {faults}{on}"]
         if found["alone"]:
             lines.append("- Measures speed: `--jobs auto` runs it when nothing else runs")
+        lines.append(f"- Normal, before and after: {'; '.join(found['hypothesis'])}")
         lines += [f"- Claims: {', '.join(found['claims'])}", *_figure_table(found["figures"])]
     return lines
 

@@ -89,12 +89,14 @@ def run_command(
     from capsize.cli.parts import choose_platform, choose_system
     from capsize.cli.planning import plan
     from capsize.core.levels import level
+    from capsize.scenarios.remote import for_system, without_control
 
     _see_that_jobs_fit(given)
     figures = level(difficulty, time_scale=given["time_scale"], **_overrides(given))
     chosen_seed = draw_seed() if seed is None else seed
     plans = plan(scenarios, figures, chosen_seed, given["repeat"])
-    experiments = plans.experiments
+    system = choose_system(given["system"], given["port"])
+    experiments = tuple(for_system(experiment, system) for experiment in plans.experiments)
     if given["base_url"] is not None:
         from capsize.scenarios.remote import without_control
 
@@ -105,7 +107,7 @@ def run_command(
             invalid=plans.invalid,
             alone=plans.alone,
             jobs=given["jobs"],
-            system=choose_system(given["system"], given["port"]),
+            system=system,
             platform=choose_platform(given["platform"]),
             output=writable(output),
             base_url=given["base_url"],

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from capsize.core.experiment import Experiment, LoadPlan, Phase
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.scenarios.building import PROBES, Scenario, common_claims, settings, spec
 
 PURPOSE = "The system works before it is pushed: every endpoint, login, and every task"
 TASK_S = 0.5
+PICKUP_S = 3.0
+"""What the wait for a first run may be beside one and a half times the work before it, for a busy machine."""
 CANCELLED = 4
 """So many more tasks are cancelled while they wait behind the others; none of them may run after that."""
 
@@ -16,12 +19,13 @@ def plan(level: Level, seed: int) -> Experiment:
     """Call every endpoint, run the level's number of short tasks, cancel some, and break nothing."""
     task_s = min(level.task_delay_s, level.scaled(TASK_S))
     work_s = level.tasks * task_s / level.workers
+    replicas = {"api": 1, "worker": level.workers}
     return Experiment(
         scenario="baseline",
         purpose=PURPOSE,
         level=level,
         seed=seed,
-        replicas={"api": 1, "worker": level.workers},
+        replicas=replicas,
         settings=settings(level),
         phases=(
             Phase(name="steady", limit_s=15.0, until="steady", at_least_s=0.5),
@@ -50,7 +54,12 @@ def plan(level: Level, seed: int) -> Experiment:
             spec("flapping"),
             spec("availability", min=1.0),
             spec("endpoints"),
+            spec("pickup", p99_max_s=round(work_s * 1.5 + PICKUP_S, 3), count_min=10),
             spec("completion", min=1.0, deadline_s=work_s * 3 + 30.0, clients=("tasks",)),
+        ),
+        # Nothing is broken here: every single call and look must be good.
+        hypothesis=Hypothesis(
+            ready_min=1.0, api_success_min=1.0, instances={**replicas, "postgres": 1}, database=True
         ),
     )
 

@@ -61,8 +61,11 @@ def phases(*, chaos: Phase, drain_s: float = 60.0) -> tuple[Phase, ...]:
     )
 
 
-def common_claims(level: Level, *, drained: bool = True) -> tuple[Spec, ...]:
-    """Return the claims that hold in every scenario: no anomaly, a run in order, a record to be trusted."""
+def common_claims(level: Level, *, drained: bool = True, database: bool = False) -> tuple[Spec, ...]:
+    """Return the claims that hold in every scenario: no anomaly, a run in order, a record to be trusted.
+
+    With ``database`` the database itself must be found whole; that takes the probe ``integrity``.
+    """
     return (
         spec("ended"),
         spec("steady"),
@@ -72,6 +75,7 @@ def common_claims(level: Level, *, drained: bool = True) -> tuple[Spec, ...]:
         spec("overlap"),
         spec("stuck", lease_s=lease_s(level)),
         spec("misreported"),
+        spec("intact", database=database),
         spec("resurrected"),
         spec("unaccounted"),
         spec("availability", min=level.api_success_min),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from capsize.core.experiment import Experiment, LoadPlan, Phase, PlannedStrike, Spec, Target
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.core.seed import stream
 from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
@@ -75,6 +76,12 @@ def plan(level: Level, seed: int) -> Experiment:
             spec("retry_backoff", base_s=level.scaled(RETRY_BASE_S)),
             spec("dead_letters"),
             spec("completion", min=1.0, deadline_s=end_s + 60.0, clients=["calls", "delays"]),
+        ),
+        # No circuit is open but that of the unknown type, which nobody can close.
+        hypothesis=Hypothesis(
+            circuits_closed=("call", "delay"),
+            instances={"api": 1, "worker": level.workers},
+            api_success_min=0.99,
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from capsize.core.experiment import Experiment, PlannedStrike, Spec, Target
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.core.seed import stream
 from capsize.scenarios import outages
@@ -39,7 +40,7 @@ def plan(level: Level, seed: int) -> Experiment:
         purpose=PURPOSE,
         strikes=strikes,
         claims=(
-            *(claim for claim in common_claims(level) if claim.name != "availability"),
+            *(claim for claim in common_claims(level, database=True) if claim.name != "availability"),
             # What is refused with a clear 503 while the database is away is judged by bounded_answers.
             spec("flapping"),
             spec("availability", min=level.api_success_min, outside_outages=True),
@@ -48,6 +49,11 @@ def plan(level: Level, seed: int) -> Experiment:
             spec("truthful_health"),
             spec("bounded_answers", limit_s=ANSWER_S),
         ),
+        # The database itself is up, seen beside the service, and every part that depends on it answers.
+        hypothesis=Hypothesis(
+            database=True, instances={"postgres": 1, "api": 1, "worker": level.workers}, api_success_min=0.99
+        ),
+        probes=(spec("integrity"),),
     )
 
 

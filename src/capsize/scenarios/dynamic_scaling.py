@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capsize.core.experiment import Experiment, LoadPlan, Phase, PlannedStrike, Spec, Target
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.core.seed import fraction, stream
 from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
@@ -89,6 +90,8 @@ def plan(level: Level, seed: int) -> Experiment:
         strikes=strikes,
         probes=(*PROBES, spec("database_load", interval_s=1.0)),
         checkers=_claims(level, work, strikes, deadline_s),
+        # The full number of workers, before they are taken away and after they were given back.
+        hypothesis=Hypothesis(instances={"api": 1, "worker": full}, api_success_min=0.99),
     )
 
 

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from capsize.core.experiment import Experiment, LoadPlan, Phase, PlannedStrike, Spec, Target
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.core.seed import fraction, stream
 from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
@@ -78,9 +79,9 @@ def plan(level: Level, seed: int) -> Experiment:
         phases=phases(chaos=Phase(name="chaos", limit_s=end_s), drain_s=DRAIN_S),
         loads=_loads(level, end_s),
         strikes=strikes,
-        probes=PROBES,
+        probes=(*PROBES, spec("integrity")),
         checkers=(
-            *(claim for claim in common_claims(level) if claim.name != "availability"),
+            *(claim for claim in common_claims(level, database=True) if claim.name != "availability"),
             # What is refused while the database is away is judged by bounded_answers, if it is taken away.
             spec("availability", min=level.api_success_min, outside_outages=True),
             spec("landed", min=max(2, len(strikes) // 2), live=True),
@@ -93,6 +94,10 @@ def plan(level: Level, seed: int) -> Experiment:
             spec("truthful_health", required=False),
             *_outage_claims(level, strikes),
             spec("completion", min=1.0, deadline_s=end_s + DRAIN_S),
+        ),
+        # Everything may be hit at once, so everything must be there, in full number and at its work.
+        hypothesis=Hypothesis(
+            instances={"postgres": 1, "api": 1, "worker": level.workers}, database=True, api_success_min=0.99
         ),
     )
 

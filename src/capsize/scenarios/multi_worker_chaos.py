@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from capsize.core.experiment import Experiment
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.scenarios import worker_kills
 from capsize.scenarios.building import Scenario, spec
@@ -21,6 +22,10 @@ def plan(level: Level, seed: int) -> Experiment:
         name=NAME,
         purpose=PURPOSE,
         blow=_kill,
+        # All of the workers against the deadline, and nothing else of the system in trouble.
+        hypothesis=Hypothesis(
+            instances={"api": 1, "worker": level.workers}, api_success_min=0.99, database=True
+        ),
         claims=(
             spec("spread"),
             spec("late", deadline_s=level.deadline_s, binds=level.deadline_binds),

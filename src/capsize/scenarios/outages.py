@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from capsize.core.experiment import Experiment, LoadPlan, Phase, PlannedStrike, Spec
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.core.seed import stream
 from capsize.scenarios.building import PROBES, phases, settings, spec
@@ -39,8 +40,13 @@ def experiment(
     purpose: str,
     strikes: tuple[PlannedStrike, ...],
     claims: tuple[Spec, ...],
+    hypothesis: Hypothesis,
+    probes: tuple[Spec, ...] = (),
 ) -> Experiment:
-    """Return a scenario of such strikes, whose chaos lasts until the last interval is over."""
+    """Return a scenario of such strikes, whose chaos lasts until the last interval is over.
+
+    ``probes`` look beside the usual ones.
+    """
     return Experiment(
         scenario=name,
         purpose=purpose,
@@ -51,8 +57,9 @@ def experiment(
         phases=phases(chaos=Phase(name="chaos", limit_s=moments[-1])),
         loads=loads(level, moments),
         strikes=strikes,
-        probes=PROBES,
+        probes=(*PROBES, *probes),
         checkers=(*claims, spec("completion", min=1.0, deadline_s=moments[-1] + DONE_WITHIN_S)),
+        hypothesis=hypothesis,
     )
 
 

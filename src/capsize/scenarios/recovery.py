@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capsize.core.experiment import Experiment, LoadPlan, Phase, PlannedStrike, Target
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.core.seed import fraction, stream
 from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
@@ -62,9 +63,9 @@ def plan(level: Level, seed: int) -> Experiment:
         phases=phases(chaos=Phase(name="chaos", limit_s=end_s)),
         loads=_loads(level, end_s),
         strikes=strikes,
-        probes=PROBES,
+        probes=(*PROBES, spec("integrity")),
         checkers=(
-            *(claim for claim in common_claims(level) if claim.name != "availability"),
+            *(claim for claim in common_claims(level, database=True) if claim.name != "availability"),
             spec("availability", min=API_SUCCESS_MIN, outside_outages=True),
             spec("crashes"),
             spec("landed", min=len(strikes) - len(SERVICES) + 1),
@@ -72,6 +73,10 @@ def plan(level: Level, seed: int) -> Experiment:
             *(spec("recovery", service=service, onset_s=onset_s) for service in SERVICES),
             spec("recovery_trend", services=SERVICES, onset_s=onset_s),
             spec("completion", min=1.0, deadline_s=end_s + 90.0),
+        ),
+        # Each of the three that are killed in every cycle is back, and the calls that need them succeed.
+        hypothesis=Hypothesis(
+            instances={"api": 1, "worker": level.workers, "postgres": 1}, database=True, api_success_min=0.99
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from capsize.core.experiment import Experiment, PlannedStrike, Target
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.core.seed import fraction, stream
 from capsize.scenarios import outages
@@ -39,6 +40,8 @@ def plan(level: Level, seed: int) -> Experiment:
             spec("restarted", service="api"),
             spec("recovery", service="api"),
         ),
+        # What is killed is the API: its process, its answers and their speed are what must be normal.
+        hypothesis=Hypothesis(instances={"api": 1}, api_success_min=0.99),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capsize.core.experiment import Experiment, LoadPlan, Phase, Spec
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.scenarios.building import PROBES, Scenario, common_claims, phases, settings, spec
 from capsize.scenarios.overrides import chosen
@@ -17,6 +18,8 @@ CALLS_MIN = 30
 LOOK_S = 0.5
 SLACK_S = 10.0
 """What a bound on a backlog grants beside a multiple of the time that the backlog must take."""
+WAITING_S = 1.0
+"""The longest wait for a first run that is normal when no flood is on; a good service needs some milliseconds."""
 EFFORT = 0.4
 """The share of their capacity that the workers must reach at least; the rest is for a busy machine."""
 LEAK_PER_TASK = 1024.0
@@ -80,6 +83,10 @@ def plan(level: Level, seed: int) -> Experiment:
         ),
         probes=_probes(lasts_s),
         checkers=_claims(level, flood, capacity, backlog_s, lasts_s),
+        # An accepted task is begun at once: before the flood, and again when its backlog is worked off.
+        hypothesis=Hypothesis(
+            waiting_max_s=WAITING_S, instances={"worker": level.workers}, api_success_min=0.99
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capsize.core.experiment import Experiment, LoadPlan, Phase, PlannedStrike, Spec, Target
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.core.seed import fraction, stream
 from capsize.scenarios.building import (
@@ -43,7 +44,14 @@ Draw = Callable[[random.Random, int], Blow]
 
 
 def experiment(
-    level: Level, seed: int, *, name: str, purpose: str, blow: Draw, claims: tuple[Spec, ...] = ()
+    level: Level,
+    seed: int,
+    *,
+    name: str,
+    purpose: str,
+    blow: Draw,
+    hypothesis: Hypothesis,
+    claims: tuple[Spec, ...] = (),
 ) -> Experiment:
     """Return a scenario of such strikes, with the claims that all of them make and those of its own."""
     impossible = level.completion_max < 1.0
@@ -77,6 +85,7 @@ def experiment(
             ),
             *claims,
         ),
+        hypothesis=hypothesis,
     )
 
 

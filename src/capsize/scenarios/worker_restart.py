@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from capsize.core.experiment import Experiment
+from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.scenarios import worker_kills
 from capsize.scenarios.building import Scenario, lease_s, spec
@@ -14,7 +15,15 @@ FROZEN_PAST_LEASE_S = 1.5
 
 def plan(level: Level, seed: int) -> Experiment:
     """Kill a busy worker first; then, by the seed, kill, terminate or freeze one, or kill them all."""
-    return worker_kills.experiment(level, seed, name=NAME, purpose=PURPOSE, blow=_blow(level))
+    return worker_kills.experiment(
+        level,
+        seed,
+        name=NAME,
+        purpose=PURPOSE,
+        blow=_blow(level),
+        # Every worker is ready. The API is not touched, so its calls succeed, before and after alike.
+        hypothesis=Hypothesis(instances={"worker": level.workers}, api_success_min=0.99),
+    )
 
 
 def _blow(level: Level) -> worker_kills.Draw:
