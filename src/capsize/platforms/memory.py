@@ -32,6 +32,23 @@ class _Slot:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class MemorySession:
+    """A session that answers every statement with the platform's rows."""
+
+    pid = FIRST_PID
+
+    def __init__(self, platform: MemoryPlatform) -> None:
+        self._platform = platform
+
+    async def run(self, sql: str, *args: object, limit_s: float = 5.0) -> list[dict[str, Any]]:
+        """Return the rows."""
+        return await self._platform.query(sql, *args)
+
+    def start(self, sql: str) -> asyncio.Future[None]:
+        """Begin a statement that never ends."""
+        return asyncio.get_running_loop().create_future()
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of an ability: when, what, and with which arguments."""
@@ -178,6 +195,15 @@ class MemoryPlatform:
         if not any(slot.state == "ready" and not slot.frozen for slot in bases):
             raise InjectionError("no database is up on this platform")
         return list(self.rows)
+
+    async def connect(self, label: str, *, as_service: bool = False) -> MemorySession:
+        """Return a session on nothing."""
+        self._called("connect", label, as_service)
+        return MemorySession(self)
+
+    async def disconnect(self, label: str) -> None:
+        """Take note."""
+        self._called("disconnect", label)
 
     # ------------------------------------------------------------ inside
 

@@ -25,13 +25,11 @@ from capsize.platforms.local.pgbin import other_user, programs
 from capsize.platforms.local.ports import HOST
 from capsize.platforms.local.process import Process, spawn
 from capsize.platforms.local.waits import to_the_end
+from capsize.platforms.sessions import APPLICATION
 
 SUPERUSER = "capsize"
 APP_USER = "app"
 DATABASE = "postgres"
-APPLICATION = "capsize"
-"""The application name of our own connections, by which a fault leaves them alone."""
-
 INITDB_LIMIT_S = 60.0
 QUERY_LIMIT_S = 5.0
 

@@ -1,0 +1,90 @@
+"""A database without a free connection, as another application that leaks them leaves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from capsize.core.errors import InjectionError, Missed
+from capsize.core.platform import Queryable
+from capsize.core.sessions import Connectable, Refused
+from capsize.faults.database import CLIENTS, end_clients
+
+FULL = "53300"
+AT_ONCE = 8
+HELD_MAX = 1000
+REFUSALS = 3
+BETWEEN_S = 0.01
+ROUNDS_MAX = 20
+
+
+class ExhaustConnections(msgspec.Struct, frozen=True, kw_only=True):
+    """Takes every connection that the database has for the service's user, until it is healed.
+
+    Whoever connects is refused with 53300. With ``evict`` the connections that the service has are ended and
+    taken too; without it the service keeps them and can open no more. Connections that are reserved for the
+    superuser stay free.
+    """
+
+    name: ClassVar[str] = "exhaust_connections"
+    requires: ClassVar[tuple[type, ...]] = (Connectable, Queryable)
+    aim: ClassVar[str] = "database"
+
+    evict: bool = True
+
+    async def strike(self, platform: Any, victims: Sequence[str]) -> str:
+        """Take them and return when a connection as the service's user was refused. Raises Missed when all were taken."""
+        reserved = await platform.query("show superuser_reserved_connections")
+        if reserved[0]["superuser_reserved_connections"] == "0":
+            raise InjectionError(
+                "no connection is reserved for the superuser: nobody could look, or heal by hand"
+            )
+        held = await _fill(platform, self.name)
+        if not held:
+            raise Missed("every connection was taken already")
+        left = len(await platform.query(CLIENTS.format(what="state")))
+        for _ in range(ROUNDS_MAX if self.evict else 0):
+            if not left:
+                break
+            # The service connects again at once: some of what it had is ours after each round.
+            await end_clients(platform)
+            held += await _fill(platform, self.name)
+            left = len(await platform.query(CLIENTS.format(what="state")))
+        if self.evict and left:
+            raise InjectionError(f"the service still has {left} connections after {ROUNDS_MAX} rounds")
+        return f"{held} connections held, {left} left to the service"
+
+    async def heal(self, platform: Any, victims: Sequence[str]) -> None:
+        """Give all of them back; so does the end of capsize, whatever it is."""
+        await platform.disconnect(self.name)
+
+
+async def _fill(platform: Connectable, label: str) -> int:
+    """Open sessions as the service's user until no more are let in, and return how many.
+
+    First side by side; then one by one until several in a row were refused: an attempt that is just being
+    refused, and a session that is just ending, take a slot as well and leave it a moment later.
+    """
+    held, refused, at_once = 0, 0, AT_ONCE
+    while refused < REFUSALS:
+        if held >= HELD_MAX:
+            raise InjectionError(
+                f"the database has more than {HELD_MAX} connections; that many are not taken"
+            )
+        tries = [platform.connect(label, as_service=True) for _ in range(at_once)]
+        results = await asyncio.gather(*tries, return_exceptions=True)
+        errors = [result for result in results if isinstance(result, BaseException)]
+        held += len(results) - len(errors)
+        for error in errors:
+            if not (isinstance(error, Refused) and error.sqlstate == FULL):
+                raise error
+        if errors:
+            refused = refused + 1 if len(errors) == len(results) else 0
+            at_once = 1
+            await asyncio.sleep(BETWEEN_S)
+        else:
+            refused = 0
+    return held
