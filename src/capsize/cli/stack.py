@@ -46,11 +46,12 @@ def up_command(port: int, workers: int, foreground: bool) -> int:
     Returns when all are ready. When they run already on that port, it says where and changes nothing.
     """
     from capsize.core.errors import UsageError
+    from capsize.guardian.registry import state_folder
     from capsize.platforms.local import stack
     from capsize.systems import Starter
 
     with _ending_on_signals():
-        state = stack.read_state(stack.state_folder())
+        state = stack.read_state(state_folder())
         if state is not None and (foreground or not _listens_on(state, port)):
             raise UsageError(
                 f"a stack is up already, its API at {state.api_url}. End it first with: capsize down"
@@ -201,11 +202,12 @@ def _each(verb: str, victims: Sequence[str]) -> None:
 
 def _stay(state: StackState) -> None:
     """Wait until the stack goes away or a signal comes; then take it down."""
+    from capsize.guardian.registry import state_folder
     from capsize.platforms.local import stack
 
     click.echo("Ctrl-C stops everything.")
     try:
-        while stack.read_state(stack.state_folder()) is not None:
+        while stack.read_state(state_folder()) is not None:
             time.sleep(WATCH_EVERY_S)
         click.echo("The stack was taken down.")
     finally:

@@ -26,6 +26,7 @@ import psutil
 
 from capsize.core.errors import CapsizeError, StartError, UsageError
 from capsize.core.platform import Instance, Service
+from capsize.guardian.registry import state_folder
 
 REPLY_LIMIT_S = 60.0
 DOWN_LIMIT_S = 30.0
@@ -63,12 +64,6 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     news: str | None = None
     error: str | None = None
     value: Any = None
-
-
-def state_folder() -> Path:
-    """Return where the state of the user's stack is kept."""
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "capsize"
 
 
 def up(
