@@ -14,6 +14,7 @@ from capsize.checkers.converged import Converged
 from capsize.checkers.crashes import Crashes
 from capsize.checkers.database_load import DatabaseLoad
 from capsize.checkers.dead_letters import DeadLetters
+from capsize.checkers.disturbed import Disturbed
 from capsize.checkers.duplicate import Duplicate
 from capsize.checkers.ended import Ended
 from capsize.checkers.endpoints import Endpoints
@@ -29,6 +30,7 @@ from capsize.checkers.misreported import Misreported
 from capsize.checkers.overlap import Overlap
 from capsize.checkers.pickup import Pickup
 from capsize.checkers.queue import Queue
+from capsize.checkers.reconnected import Reconnected
 from capsize.checkers.recovery import Recovered
 from capsize.checkers.recovery_trend import RecoveryTrend
 from capsize.checkers.reported import ReportedDone
@@ -58,6 +60,7 @@ CHECKERS: dict[str, type[Checker]] = {
     "steady": Steady,
     "instrument": Instrument,
     "landed": Landed,
+    "disturbed": Disturbed,
     "lost": Lost,
     "duplicate": Duplicate,
     "overlap": Overlap,
@@ -72,6 +75,7 @@ CHECKERS: dict[str, type[Checker]] = {
     "spread": Spread,
     "restarted": Restarted,
     "recovery": Recovered,
+    "reconnected": Reconnected,
     "availability": Availability,
     "truthful_health": TruthfulHealth,
     "bounded_answers": BoundedAnswers,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from capsize.checkers.derived import derived
 from capsize.checkers.spans import Span, merged, shared_s
-from capsize.checkers.strikes import DATABASES, FREEZING, Strike, on, services, strikes
+from capsize.checkers.strikes import AMBIGUOUS, DATABASES, FREEZING, Strike, on, services, strikes
 from capsize.core.events import InstanceChanged, PhaseChanged, Reported, Witnessed
 from capsize.core.history import History
 
@@ -79,10 +79,14 @@ class Fleet:
         return merged(spans)
 
     def harmed(self, instance: str) -> tuple[Span, ...]:
-        """Return when an instance was in the hands of a strike or had just died of something else."""
+        """Return when an instance was in the hands of a strike or had just died of something else.
+
+        A strike that only took away the answer to what was done harms nothing; see ``AMBIGUOUS``.
+        """
         deaths = ((one.died, one.gone) for one in self.incarnations.get(instance, ()))
         gone = [(died, gone) for died, gone in deaths if died is not None and gone is not None]
-        return merged([*(strike.span(self.end_s) for strike in self.struck.get(instance, ())), *gone])
+        blows = [strike for strike in self.struck.get(instance, ()) if strike.fault not in AMBIGUOUS]
+        return merged([*(strike.span(self.end_s) for strike in blows), *gone])
 
 
 @derived

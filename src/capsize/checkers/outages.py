@@ -7,6 +7,7 @@ from itertools import groupby
 from capsize.checkers.answers import ready
 from capsize.checkers.derived import derived
 from capsize.checkers.fleet import database_trouble, fleet
+from capsize.checkers.links import on_api
 from capsize.checkers.spans import Span, merged
 from capsize.checkers.strikes import DATABASES, on
 from capsize.core.events import Sample
@@ -54,12 +55,13 @@ def _stretches(samples: tuple[Sample, ...], *, up: bool) -> tuple[Span, ...]:
 
 
 def outages(history: History, longest_s: float) -> tuple[Span, ...]:
-    """Return when the database was away or the API was still finding it again.
+    """Return when the database was away for the API, or the API was still finding it again.
 
-    Each begins with a strike on the database or its first bad look, and ends when the readiness answers are
+    Each begins with a strike on the database or on the API's connections to it, or with its first bad look, and ends when the readiness answers are
     good several times in a row, at most ``longest_s`` after the database was back.
     """
-    struck = [(s.begin, s.healing or s.begin) for s in on(history, DATABASES) if s.landed is not None]
+    blows = [*(s for s in on(history, DATABASES) if s.landed is not None), *on_api(history)]
+    struck = [(s.begin, s.healing or s.begin) for s in blows]
     end_s = fleet(history).end_s
     return merged(
         (begin, min(_good_again(history, end), end + longest_s, end_s))

@@ -13,6 +13,11 @@ from capsize.core.history import History
 
 FREEZING = frozenset({"pause"})
 """Faults whose victims stand still and keep everything they hold."""
+AMBIGUOUS = frozenset({"lost_reply", "kill_point"})
+"""Faults that come after a statement was carried out: they harm nobody's work, and excuse no second doing of it.
+
+The process that a kill point ends is dead, and its death counts for itself.
+"""
 DATABASES = frozenset({"postgres", "postgresql", "database", "db"})
 """Names of services that are the database, which all workers depend on."""
 HELD_S = 0.1
@@ -20,7 +25,10 @@ HELD_S = 0.1
 
 
 class Strike(msgspec.Struct, frozen=True, kw_only=True):
-    """One strike: its victims, and when each of its stages was reached (None: never)."""
+    """One strike: its victims, and when each of its stages was reached (None: never).
+
+    One on connections has ``links``, the ``mechanism`` by which they were disturbed, and its ``hits`` on them.
+    """
 
     id: str
     fault: str
@@ -28,6 +36,9 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     begin: float
     stages: dict[str, float]
     details: dict[str, str]
+    links: tuple[str, ...] = ()
+    mechanism: str = ""
+    hits: int | None = None
 
     @property
     def landed(self) -> float | None:
@@ -74,6 +85,9 @@ def _fold(stages: list[Struck]) -> Strike:
         begin=stages[0].t,
         stages=times,
         details={event.stage: event.detail for event in stages},
+        links=max((event.links for event in stages), key=len),
+        mechanism=next((event.mechanism for event in stages if event.mechanism), ""),
+        hits=max((event.hits for event in stages if event.hits is not None), default=None),
     )
 
 

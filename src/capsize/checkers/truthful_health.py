@@ -12,8 +12,9 @@ import msgspec
 from capsize.checkers.answers import ready
 from capsize.checkers.figures import counted, verdict_of
 from capsize.checkers.fleet import database_trouble, fleet
+from capsize.checkers.links import api_cut_off
 from capsize.checkers.outages import down, looks, up
-from capsize.checkers.spans import Span, less
+from capsize.checkers.spans import Span, less, merged
 from capsize.checkers.strikes import service_of, services, strikes
 from capsize.core.events import Op
 from capsize.core.history import History
@@ -26,7 +27,8 @@ LOOKS_END_S = 5.0
 class TruthfulHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Ready answers are good only while the database answers, and are good again soon after it does.
 
-    Compared is an independent look at the database. It is certainly down between two bad looks in a row. From
+    Compared is an independent look at the database. It is certainly down between two bad looks in a row, and as
+    good as down while the API's connections to it are cut. From
     ``margin_s`` after it went down no good answer may come to a question that was sent while it was down; from
     ``again_s`` after it came back, while an API instance is up and not struck, the answers are good. UNKNOWN
     without looks or answers, and when no outage was seen long enough to compare and ``required``.
@@ -41,12 +43,13 @@ class TruthfulHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self, history: History) -> Result:
         """Hold the answers against the looks."""
-        dark = [span for low, high in down(history) if (span := (low + self.margin_s, high))[0] < high]
+        away = merged([*down(history), *api_cut_off(history)])
+        dark = [span for low, high in away if (span := (low + self.margin_s, high))[0] < high]
         asked = [op for span in dark for op in _between(ready(history), span)]
         lies = [op for op in asked if op.outcome == "ok"]
         wrong = [op for span in self._bright(history) for op in _bad_rows(_between(ready(history), span))]
         findings = [
-            *_findings(lies, "ready, while the database was down"),
+            *_findings(lies, "ready, while the database was out of its reach"),
             *_findings(wrong, "not ready, though the database had been back for long"),
         ]
         doubt = self._doubt(history, len(asked))
@@ -66,7 +69,7 @@ class TruthfulHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     def _bright(self, history: History) -> tuple[Span, ...]:
         """Return when the answers must be good: long after an outage or a strike on the API or the database."""
-        first = min((low for low, _ in down(history)), default=None)
+        first = min((low for low, _ in (*down(history), *api_cut_off(history))), default=None)
         if first is None:
             return ()
         instances = fleet(history)

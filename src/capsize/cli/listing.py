@@ -116,6 +116,8 @@ def _scenario(scenario: Scenario, plans: list[Experiment]) -> dict[str, Any]:
         "hypothesis": list(plans[0].hypothesis.told),
         "claims": list(dict.fromkeys(claim.name for plan in plans for claim in plan.checkers)),
         "alone": scenario.alone,
+        "standard": scenario.standard,
+        "links": sorted({f"{link.source} to {link.target}" for plan in plans for link in plan.links}),
         "figures": {
             str(plan.level.number): scenario.figures(plan.level) if scenario.figures else {} for plan in plans
         },
@@ -133,6 +135,10 @@ def _scenario_sections() -> list[str]:
         on = f" on {', '.join(found['targets'])}" if found["targets"] else ""
         lines += ["", f"## {found['name']}", "", found["about"], ""]
         lines += [f"- Phases: {', '.join(found['phases'])}", f"- Faults: {faults}{on}"]
+        if found["links"]:
+            lines.append(f"- Connections through a proxy: {', '.join(found['links'])}")
+        if not found["standard"]:
+            lines.append("- Runs only when it is named")
         if found["alone"]:
             lines.append("- Measures speed: `--jobs auto` runs it when nothing else runs")
         lines.append(f"- Normal, before and after: {'; '.join(found['hypothesis'])}")

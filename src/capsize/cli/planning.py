@@ -11,7 +11,7 @@ from capsize.core.errors import UsageError
 from capsize.core.experiment import Experiment
 from capsize.core.levels import Level
 from capsize.core.verdict import ScenarioResult, Verdict
-from capsize.scenarios import SCENARIOS, Scenario
+from capsize.scenarios import SCENARIOS, STANDARD, Scenario
 
 
 class Plans(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(scenarios: Iterable[str], level: Level, seed: int, repeat: int = 1) -> Plans:
-    """Plan the scenarios, all of capsize's own when none is named, each with the seeds ``seed``, ``seed + 1`` ...
+    """Plan the scenarios, the standard ones when none is named, each with the seeds ``seed``, ``seed + 1`` ...
 
     Raises UsageError for what the command line got wrong: a name or a file that does not exist. A scenario
     whose own code is broken harms only itself, unless nothing else was asked for: then that is a UsageError too.
@@ -53,13 +53,13 @@ def plan(scenarios: Iterable[str], level: Level, seed: int, repeat: int = 1) -> 
 
 
 def names(given: Iterable[str]) -> list[str]:
-    """Return the names that were asked for, each once; all of capsize's own when none was. Raises UsageError."""
+    """Return the names that were asked for, each once; the standard ones when none was. Raises UsageError."""
     parts = [name.strip() for text in given for name in text.split(",")]
     if any(not name for name in parts):
         raise UsageError(
             "--scenarios holds an empty name; separate names with one comma, as in baseline,db-failure"
         )
-    return list(dict.fromkeys(parts)) or list(SCENARIOS)
+    return list(dict.fromkeys(parts)) or list(STANDARD)
 
 
 def _planned(

@@ -47,7 +47,7 @@ _level_options = options(
     "--scenarios",
     multiple=True,
     metavar="A,B,...",
-    help="Which scenarios, separated by commas: names, or files as in ./mine.py. Default: all of capsize's own.",
+    help="Which scenarios, separated by commas: names, or files as in ./mine.py. Default: all those that are standard.",
 )
 @click.option(
     "--difficulty", type=int, default=1, show_default=True, metavar="1-6", help="The difficulty level."

@@ -159,7 +159,13 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Evident(Protocol):
-    """A fault on connections, which can tell what it did; asked after it struck and before it is healed."""
+    """A fault on connections between its victims and the service ``peer``, which can tell what it did.
+
+    It is asked after it struck and before it is healed.
+    """
+
+    name: ClassVar[str]
+    peer: str
 
     async def effect(self, platform: Any, victims: Sequence[str]) -> Effect:
         """Read the counters. Raises InjectionError."""

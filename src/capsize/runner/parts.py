@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from capsize.checkers import CHECKERS
-from capsize.core.errors import NotSupported
-from capsize.core.experiment import Experiment, LoadPlan, PlannedStrike
+from capsize.core.errors import NotSupported, UsageError
+from capsize.core.experiment import Experiment, Link, LoadPlan, PlannedStrike
 from capsize.core.platform import Dependable, Platform, Preparation, Selective, Service
-from capsize.core.protocols import Demanding, Fault, Load, Prepared, Probe
+from capsize.core.protocols import Demanding, Evident, Fault, Load, Prepared, Probe
 from capsize.core.registry import make
 from capsize.core.system import System
 from capsize.faults import FAULTS
@@ -35,10 +35,12 @@ class Parts:
         """
         for spec in experiment.checkers:
             make(CHECKERS, spec, "checker")
+        faults = {strike.id: make(FAULTS, strike.fault, "fault") for strike in experiment.strikes}
+        _see_links(experiment, faults)
         return cls(
             loads=tuple((plan, make(LOADS, plan.load, "load")) for plan in experiment.loads),
             probes=tuple(make(PROBES, spec, "probe") for spec in experiment.probes),
-            faults={strike.id: make(FAULTS, strike.fault, "fault") for strike in experiment.strikes},
+            faults=faults,
         )
 
     def require(self, platform: Platform, system: System, dependency: Dependable | None = None) -> None:
@@ -74,6 +76,22 @@ class Parts:
             else one
             for one in services
         )
+
+
+def _see_links(experiment: Experiment, faults: Mapping[str, Fault]) -> None:
+    """Raise UsageError for a fault on connections that the experiment lays no proxy into."""
+    for strike in experiment.strikes:
+        fault = faults[strike.id]
+        if not isinstance(fault, Evident):
+            continue
+        ends = strike.target.service, fault.peer
+        if not {Link(source=ends[0], target=ends[1]), Link(source=ends[1], target=ends[0])}.intersection(
+            experiment.links
+        ):
+            raise UsageError(
+                f"strike {strike.id} ({fault.name}) is on the connections between {ends[0]} and {ends[1]}, and the "
+                f"experiment does not name that link; add Link(source={ends[0]!r}, target={ends[1]!r}) to its links"
+            )
 
 
 def against(fault: Fault, platform: Platform, dependency: Dependable | None) -> Platform | Dependable:

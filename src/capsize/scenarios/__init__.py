@@ -9,6 +9,7 @@ from capsize.scenarios import (
     dynamic_scaling,
     mixed_chaos,
     multi_worker_chaos,
+    network_partition,
     recovery,
     server_restart,
     task_flood,
@@ -29,8 +30,12 @@ SCENARIOS: dict[str, Scenario] = {
         recovery,
         multi_worker_chaos,
         dynamic_scaling,
+        network_partition,
     )
 }
-"""The catalogue by name, in the order in which they run when none is named."""
+"""The catalogue by name, in the order in which they are listed."""
 
-__all__ = ["SCENARIOS", "Scenario"]
+STANDARD = tuple(name for name, scenario in SCENARIOS.items() if scenario.standard)
+"""What runs when no scenario is named, in this order."""
+
+__all__ = ["SCENARIOS", "STANDARD", "Scenario"]

@@ -26,13 +26,15 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     ``alone`` says that it measures speed (throughput, recovery times, memory), so that other stacks on the same
     machine would spoil its figures: ``--jobs auto`` runs it when nothing else runs. ``figures`` tells, for the
-    docs, the level's figures that are the scenario's own, by their headings.
+    docs, the level's figures that are the scenario's own, by their headings. One that is not ``standard`` runs
+    only when it is named.
     """
 
     name: str
     purpose: str
     plan: Callable[[Level, int], Experiment]
     alone: bool = False
+    standard: bool = True
     figures: Callable[[Level], dict[str, str]] | None = None
 
 

@@ -11,7 +11,7 @@ import pytest
 from capsize.cli import invocation
 from capsize.cli.invocation import Invocation
 from capsize.rundir import encode
-from capsize.scenarios import SCENARIOS
+from capsize.scenarios import STANDARD
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_without_flags_all_scenarios_run_at_level_1(
     """The guide's `test-chaos.sh` without arguments; run directories go to ./runs."""
     assert capsize("run").code == 0
     (one,) = asked
-    assert [experiment.scenario for experiment in one.experiments] == list(SCENARIOS)
+    assert [experiment.scenario for experiment in one.experiments] == list(STANDARD)
     assert {experiment.level.number for experiment in one.experiments} == {1}
     assert one.output == Path("runs")
     assert (one.platform, one.keep, one.as_json, one.verbose, one.base_url) == (
