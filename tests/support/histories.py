@@ -19,6 +19,7 @@ from capsize.core.events import (
     RunBegan,
     RunEnded,
     Sample,
+    Stored,
     StrikeStage,
     Struck,
     Witnessed,
@@ -152,6 +153,10 @@ class Past:
         """The service's last word on tasks."""
         dead = status == "failed"
         return self.add(*(Reported(t=t, task=task, status=status, dead_lettered=dead) for task in tasks))
+
+    def stored(self, t: float, *tasks: str, content: dict[str, str] | None = None) -> Past:
+        """The rows of tasks, read beside the service; no content: there is no row."""
+        return self.add(*(Stored(t=t, task=task, content=content) for task in tasks))
 
     def sample(self, t: float, probe: str, **values: Any) -> Past:
         """A look that took 2 ms unless ``began`` says otherwise."""

@@ -98,8 +98,6 @@ def run_command(
     system = choose_system(given["system"], given["port"])
     experiments = tuple(for_system(experiment, system) for experiment in plans.experiments)
     if given["base_url"] is not None:
-        from capsize.scenarios.remote import without_control
-
         experiments = tuple(without_control(experiment) for experiment in experiments)
     return carry_out(
         Invocation(

@@ -19,7 +19,7 @@ SELECT current_setting('data_checksums') = 'on' AS checksums,
 SCHEMA = "capsize_integrity"
 """Where amcheck is put while it is used, beside everything that belongs to the service."""
 RELATIONS = """
-SELECT c.oid::bigint AS id, c.oid::regclass::text AS name, c.relkind = 'i' AS is_index
+SELECT c.oid::bigint AS id, c.oid::regclass::text AS name, c.relkind::text AS kind
 FROM pg_class c
 LEFT JOIN pg_index i ON i.indexrelid = c.oid
 LEFT JOIN pg_am a ON a.oid = c.relam
@@ -30,6 +30,8 @@ ORDER BY c.oid
 """
 DAMAGED = frozenset({"XX001", "XX002"})
 """The codes with which PostgreSQL says ``data_corrupted`` and ``index_corrupted``."""
+TABLES = frozenset({"r", "m"})
+"""What can be read as rows: tables and materialized views; what is out of line is read with its row."""
 TOLD_MAX = 20
 
 Relation = dict[str, Any]
@@ -102,7 +104,7 @@ async def _whole(platform: Queryable, stage: Stage, until: float) -> dict[str, A
     read, damage, unread = 0, [], []
     try:
         for relation in await platform.query(RELATIONS):
-            if relation["is_index"] and schema is None:
+            if schema is None and relation["kind"] not in TABLES:
                 continue
             if stage.clock.now() > until:
                 unread.append(f"{relation['name']}: no time was left")
@@ -141,7 +143,7 @@ async def _read(platform: Queryable, schema: str | None, relation: Relation) -> 
         # Every row as text: its page is read, and what is stored out of line as well.
         await platform.query(f"SELECT count(t::text) FROM {name} AS t")
         return []
-    if relation["is_index"]:
+    if relation["kind"] == "i":
         await platform.query(f"SELECT {schema}.bt_index_check($1::bigint::oid::regclass, true)", number)
         return []
     found = await platform.query(

@@ -6,11 +6,12 @@ starts to work; ``defective.py`` applies one and then runs the starter as usual.
 
 from __future__ import annotations
 
-from quality.planted import circuits, compound, cycles, delivery, floods, outages, scaling
+from quality.planted import circuits, compound, contents, cycles, delivery, floods, outages, scaling
 from quality.planted.model import Defect
 
 DEFECTS: dict[str, Defect] = {
     **delivery.DEFECTS,
+    **contents.DEFECTS,
     **outages.DEFECTS,
     **floods.DEFECTS,
     **scaling.DEFECTS,

@@ -43,3 +43,11 @@ def test_tasks_that_are_never_begun_wait_to_the_end() -> None:
 def test_few_tasks_are_unknown() -> None:
     """A 99th percentile of five is none."""
     assert Pickup(p99_max_s=5.0).check(waited(6.0, count=5).history()).verdict is Verdict.UNKNOWN
+
+
+def test_a_task_that_was_cancelled_in_time_waits_for_nobody() -> None:
+    """Confirmed before its first run, nothing is left to begin; a cancel that nobody confirmed changes nothing."""
+    past = waited(0.5).submit(2.0, "C").op(2.1, "cancel", task="C")
+    assert Pickup(p99_max_s=5.0).check(past.history()).measures["pickup_max_s"] == pytest.approx(0.5)
+    past = waited(0.5).submit(2.0, "C").op(2.1, "cancel", "info", task="C")
+    assert Pickup(p99_max_s=5.0).check(past.history()).verdict is Verdict.FAIL
