@@ -49,9 +49,7 @@ class ExhaustConnections(msgspec.Struct, frozen=True, kw_only=True):
         for _ in range(ROUNDS_MAX if self.evict else 0):
             if not left:
                 break
-            # The service connects again at once: some of what it had is ours after each round.
-            await end_clients(platform)
-            held += await _fill(platform, self.name)
+            held += await _take_over(platform, self.name)
             left = len(await platform.query(CLIENTS.format(what="state")))
         if self.evict and left:
             raise InjectionError(f"the service still has {left} connections after {ROUNDS_MAX} rounds")
@@ -60,6 +58,19 @@ class ExhaustConnections(msgspec.Struct, frozen=True, kw_only=True):
     async def heal(self, platform: Any, victims: Sequence[str]) -> None:
         """Give all of them back; so does the end of capsize, whatever it is."""
         await platform.disconnect(self.name)
+
+
+async def _take_over(platform: Any, label: str) -> int:
+    """End the service's connections and take what becomes free; it connects again at once, and gets some back."""
+    ending = asyncio.create_task(end_clients(platform))
+    held = 0
+    try:
+        while not ending.done():
+            held += (await _try(platform, label, AT_ONCE))[0]
+    finally:
+        await asyncio.wait({ending})
+    ending.result()
+    return held + await _fill(platform, label)
 
 
 async def _fill(platform: Connectable, label: str) -> int:
@@ -74,17 +85,21 @@ async def _fill(platform: Connectable, label: str) -> int:
             raise InjectionError(
                 f"the database has more than {HELD_MAX} connections; that many are not taken"
             )
-        tries = [platform.connect(label, as_service=True) for _ in range(at_once)]
-        results = await asyncio.gather(*tries, return_exceptions=True)
-        errors = [result for result in results if isinstance(result, BaseException)]
-        held += len(results) - len(errors)
-        for error in errors:
-            if not (isinstance(error, Refused) and error.sqlstate == FULL):
-                raise error
-        if errors:
-            refused = refused + 1 if len(errors) == len(results) else 0
+        let_in, turned_away = await _try(platform, label, at_once)
+        held += let_in
+        refused = 0 if let_in else refused + 1
+        if turned_away:
             at_once = 1
             await asyncio.sleep(BETWEEN_S)
-        else:
-            refused = 0
     return held
+
+
+async def _try(platform: Connectable, label: str, count: int) -> tuple[int, int]:
+    """Open sessions side by side, and return how many were let in and how many refused for want of a slot."""
+    tries = [platform.connect(label, as_service=True) for _ in range(count)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    for error in errors:
+        if not (isinstance(error, Refused) and error.sqlstate == FULL):
+            raise error
+    return len(results) - len(errors), len(errors)
