@@ -11,7 +11,7 @@ from quality.planted.model import Hunt, change_sql, defects
 OUTAGE = Hunt("db-failure", level=1, overrides={"interval_s": (8.0, 9.0), "tasks": 60})
 KILLS = Hunt(
     "multi-worker-chaos",
-    overrides={"tasks": 10, "task_delay_s": 1.5, "interval_s": (1.0, 2.0), "deadline_s": 25.0},
+    overrides={"tasks": 10, "task_delay_s": 1.5, "interval_s": (1.0, 2.0), "deadline_s": 60.0},
 )
 TRIES_S = (0.1, 0.2, 0.4, 0.6)
 
