@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from capsize.core.verdict import Judgement, Verdict
+from capsize.report.advice import Recommendation, recommendations
 from capsize.report.findings import Group, grouped
 from capsize.report.measures import headline, key_figures
 from capsize.report.model import RunReport, Summary
@@ -111,6 +112,19 @@ def _judgement(judgement: Judgement, mark: str) -> Iterator[str]:
         yield from ("", f"{mark}# Findings")
     for group in groups:
         yield from _group(group, mark)
+    yield from _advice(recommendations(judgement), mark)
+
+
+def _advice(advice: tuple[Recommendation, ...], mark: str) -> Iterator[str]:
+    if advice:
+        yield from ("", f"{mark}# What to do", "")
+        yield from table(
+            ("What", "Usual cause", "What to change"),
+            (
+                (one.title + (f" (warning sign: {one.sign})" if one.sign else ""), one.cause, one.change)
+                for one in advice
+            ),
+        )
 
 
 def _group(group: Group, mark: str) -> Iterator[str]:

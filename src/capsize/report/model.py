@@ -33,7 +33,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run, ready to be put into words.
 
     ``ended`` is ``completed``, ``interrupted``, ``broke``, ``not_steady``, or ``cut off`` when capsize died,
-    or empty when there is no history at all. ``replay`` is the command that carries out the same plan again.
+    or empty when there is no history at all. ``replay`` is the command that carries out the same plan again,
+    ``rejudge`` the one that judges the record again.
     """
 
     result: ScenarioResult
@@ -42,6 +43,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     platform: str = ""
     system: str = ""
     replay: str = ""
+    rejudge: str = ""
     ended: str = ""
     ended_detail: str = ""
     so_far: SoFar = SoFar()
@@ -121,6 +123,7 @@ def assemble(
         platform=began.platform if began else "",
         system=began.system if began else "",
         replay=f"{program} replay {result.run_dir}" if result.run_dir else "",
+        rejudge=f"{program} judge {result.run_dir}" if result.run_dir else "",
         ended=ended,
         ended_detail=detail,
         so_far=_so_far(experiment, history),

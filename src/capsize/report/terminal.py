@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from capsize.core.verdict import Judgement, Result, ScenarioResult, Verdict
+from capsize.report.advice import Recommendation, recommendations
 from capsize.report.findings import Group, grouped
 from capsize.report.measures import headline, key_figures
 from capsize.report.model import RunReport, SoFar, Summary
@@ -107,6 +108,7 @@ def _details(report: RunReport, *, full: bool, seeded: bool = False) -> Iterator
         yield from _claims(result.judgement, full=full)
         for group in grouped(result.judgement):
             yield from _group(group)
+        yield from _advice(recommendations(result.judgement))
     if report.ended != "completed":
         yield from _so_far(report.so_far, report.ended)
     for warning in report.warnings:
@@ -144,6 +146,16 @@ def _group(group: Group) -> Iterator[str]:
             yield from _wrapped(line, "        ", hang=16)
     if group.more:
         yield f"    ... and {group.more} more; report.md and verdict.json have all of them"
+
+
+def _advice(advice: tuple[Recommendation, ...]) -> Iterator[str]:
+    if advice:
+        yield "  What to do:"
+    for one in advice:
+        sign = f" [warning sign: {one.sign}]" if one.sign else ""
+        yield from _wrapped(f"{one.title}{sign}", "    - ")
+        yield from _wrapped(f"usual cause: {one.cause}", "        ", hang=10)
+        yield from _wrapped(f"change: {one.change}", "        ", hang=10)
 
 
 def _so_far(so_far: SoFar, ended: str) -> Iterator[str]:

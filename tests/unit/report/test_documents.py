@@ -68,6 +68,7 @@ def test_files_are_written_whole(tmp_path: Path) -> None:
     write_run(_whole().runs[0], tmp_path)
     write_summary(_whole(), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "index.html",
         "report.json",
         "report.md",
         "summary.json",
