@@ -12,7 +12,7 @@ import pytest
 
 from capsize import journal
 from capsize.core.errors import HistoryError
-from capsize.core.events import Event, Op, PhaseChanged, Sample, Struck, Witnessed
+from capsize.core.events import Event, Op, PhaseChanged, Reported, Sample, Stored, Struck, Witnessed
 
 EVENTS: tuple[Event, ...] = (
     PhaseChanged(t=0.0, phase="steady", what="begin"),
@@ -100,3 +100,33 @@ def test_what_was_recorded_survives_sigkill(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(path)], timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
     assert [event.t for event in journal.read(path)] == [float(n) for n in range(1000)]
+
+
+def test_a_history_from_before_contents_is_read(tmp_path: Path) -> None:
+    """What older versions wrote is read as it was: nothing is promised, and nothing told."""
+    path = tmp_path / "history.jsonl"
+    path.write_text(
+        '{"kind":"op","t":1.0,"call":"submit","client":"tasks","outcome":"ok","planned":0.9,"sent":0.9,"status":201,'
+        '"key":"k","task":"a"}\n'
+        '{"kind":"reported","t":9.0,"task":"a","status":"completed"}\n'
+    )
+    submitted, word = journal.read(path)
+    assert isinstance(submitted, Op)
+    assert isinstance(word, Reported)
+    assert (submitted.content, word.content) == ({}, {})
+
+
+def test_contents_survive_the_journal(tmp_path: Path) -> None:
+    """Promised, told, and read in the table; a row that is not there stays apart from an empty one."""
+    path = tmp_path / "history.jsonl"
+    events = (
+        Stored(t=1.0, task="a", content={"payload": '{"n":0.1}'}),
+        Stored(t=1.0, task="b", content=None),
+        Stored(t=1.0, task="c", content={}),
+        Reported(t=1.0, task="a", status="completed", content={"payload": '"\\ud800"'}),
+    )
+    log = journal.Journal(path)
+    for event in events:
+        log.record(event)
+    log.close()
+    assert tuple(journal.read(path)) == events

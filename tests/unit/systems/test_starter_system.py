@@ -99,3 +99,30 @@ def test_the_circuit_s_figures_become_the_starter_s_settings() -> None:
     assert worker.env["STARTER_BREAKER_OPEN_S"] == "2"
     assert worker.env["STARTER_RETRY_BASE_S"] == "1"
     assert "STARTER_BREAKER_OPEN_S" not in Starter().services({}, {})[-1].env
+
+
+def test_what_may_be_relied_on_is_the_order_and_the_answer() -> None:
+    """Type and payload as ordered; priority and attempts as ordered, or as the acknowledgement states them."""
+    system = Starter()
+    order = system.delay_order(0.5, "k")
+    answered = answer(201, task("T1", "pending", payload={"seconds": 9}, priority=0, max_attempts=3))
+    promised = {"type": "delay", "payload": {"seconds": 0.5}, "priority": 0, "max_attempts": 3}
+    assert system.accepted(order, answered) == promised
+    asked = msgspec.structs.replace(order, priority=7, max_attempts=20)
+    assert system.accepted(asked, answered) == promised | {"priority": 7, "max_attempts": 20}
+    assert system.accepted(order, answer(201, "T1")) == {"type": "delay", "payload": {"seconds": 0.5}}
+
+
+def test_the_audit_tells_what_the_service_holds() -> None:
+    """As values; a field that the answer leaves out is null, so that its loss shows."""
+    whole = task("T1", "completed", type="delay", payload={"seconds": 2.0}, priority=0, max_attempts=3)
+    bare = {"id": "T2", "status": "completed", "type": "delay"}
+    service = Service({"/tasks/T1": answer(200, whole), "/tasks/T2": answer(200, bare)})
+    one, two = asyncio.run(Starter().audit(service.send, AUTH, ["T1", "T2"]))
+    assert one.content == {
+        "type": '"delay"',
+        "payload": '{"seconds":2}',
+        "priority": "0",
+        "max_attempts": "3",
+    }
+    assert two.content["payload"] == "null"
