@@ -13,8 +13,10 @@ import pytest
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import InjectionError, Missed, UsageError
 from capsize.core.platform import Instance, Killable, Pausable, Queryable, Scalable, Startable
+from capsize.platforms.docker.platform import DockerPlatform
 from capsize.platforms.local import LocalPlatform
 from capsize.platforms.memory import MemoryPlatform
+from support.docking import need_docker, tiny_images
 from support.engines import need_postgres
 from support.tiny import POSTGRES, Recorder, api, job, worker
 from support.waiting import until
@@ -39,12 +41,18 @@ class Stack:
         return self.one(name)
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", pytest.param("docker", marks=pytest.mark.docker)])
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Recorder]:
     """A platform that has started nothing yet, and its record."""
     record = Recorder()
     if request.param == "memory":
         return MemoryPlatform(record, MonotonicClock(), rows=[{"one": 1}]), record
+    if request.param == "docker":
+        engine = need_docker()
+        images = tiny_images()
+        return DockerPlatform(
+            tmp_path / "logs", record, MonotonicClock(), {}, engine=engine, images=images
+        ), record
     need_postgres()
     return LocalPlatform(tmp_path / "logs", record, MonotonicClock(), {}), record
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from capsize.core.events import Event, InstanceChanged
 from capsize.core.platform import Ready, Service
 
-PROGRAM = (sys.executable, str(Path(__file__).with_name("tiny_api.py")))
+PROGRAM = ("{python}", str(Path(__file__).with_name("tiny_api.py")))
 
 POSTGRES = Service(name="postgres", role="database")
 
@@ -18,7 +17,7 @@ def api(*options: str, port: int = 0, grace_s: float = 10.0) -> Service:
     return Service(
         name="api",
         role="api",
-        command=(*PROGRAM, "{port}", *options),
+        command=(*PROGRAM, "{port}", "--host", "{host}", *options),
         port=port,
         ready=Ready(http="/", limit_s=20.0),
         stop_grace_s=grace_s,

@@ -1,6 +1,6 @@
 """A service of three functions for tests of platforms: answers, waits, has children, ends when told to.
 
-    tiny_api.py PORT [--ignore-term] [--children N] [--say TEXT] [--exit CODE] [--start-delay SECONDS]
+    tiny_api.py PORT [--host HOST] [--ignore-term] [--children N] [--say TEXT] [--exit CODE] [--start-delay SECONDS]
 
 PORT 0 means that it serves nothing. It answers every GET with 200 and its process number.
 """
@@ -35,6 +35,7 @@ def main() -> None:
     """Do as the arguments say."""
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--ignore-term", action="store_true")
     parser.add_argument("--children", type=int, default=0)
     parser.add_argument("--say", default="")
@@ -54,7 +55,7 @@ def main() -> None:
         )
     time.sleep(options.start_delay)
     if options.port:
-        HTTPServer(("127.0.0.1", options.port), Handler).serve_forever()
+        HTTPServer((options.host, options.port), Handler).serve_forever()
     while True:
         time.sleep(60)
 

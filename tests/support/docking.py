@@ -1,0 +1,49 @@
+"""What tests need of a Docker engine: the engine itself, and small images."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from functools import cache
+from pathlib import Path
+
+from capsize.core.errors import UsageError
+from capsize.platforms.docker.engine import Engine, connect
+from capsize.platforms.docker.images import OFFICIAL_POSTGRES, Images, base_image
+from support.engines import missing
+
+TINY = Path(__file__).with_name("tiny_api.py")
+OFFICIAL_PYTHON = "python:3.13-slim"
+
+
+def need_docker() -> Engine:
+    """Return the engine; skip the test where none answers, or fail it in CI."""
+    try:
+        return connect()
+    except UsageError as error:
+        missing(str(error))
+        raise
+
+
+@cache
+def tiny_images() -> Images:
+    """Return images for the services of ``tiny.py``: the program lies where it lies on this machine."""
+    engine = connect()
+    client = engine.client
+    base = base_image(client, "python", OFFICIAL_PYTHON, print)
+    recipe = f"FROM {base}\nCOPY tiny_api.py {TINY}\nUSER 10001\n".encode()
+    mark = hashlib.sha256(recipe + client.images.get(base).id.encode() + TINY.read_bytes()).hexdigest()[:12]
+    tag = f"capsize-tiny:{mark}"
+    if not client.images.list(name=tag):
+        context = io.BytesIO()
+        with tarfile.open(fileobj=context, mode="w") as tar:
+            tar.add(TINY, "tiny_api.py")
+            info = tarfile.TarInfo("Dockerfile")
+            info.size = len(recipe)
+            tar.addfile(info, io.BytesIO(recipe))
+        context.seek(0)
+        client.images.build(fileobj=context, custom_context=True, tag=tag, rm=True)
+    images = Images(starter=tag, postgres=base_image(client, "postgres", OFFICIAL_POSTGRES, print))
+    engine.close()
+    return images
