@@ -60,6 +60,11 @@ class RunDirectory:
         return self.path / "history.jsonl"
 
     @property
+    def undo_path(self) -> Path:
+        """Return where it is written down how what was broken is undone."""
+        return self.path / "undo.jsonl"
+
+    @property
     def logs(self) -> Path:
         """Return the folder for the output of the instances."""
         return self.path / "logs"

@@ -44,12 +44,13 @@ class RunBegan(Event, frozen=True, kw_only=True, tag="run"):
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="end"):
-    """The last line of a run that ended in order. ``how`` is ``completed``, ``interrupted`` or ``broke``.
+    """The last line of a run that ended in order. ``how`` is ``completed``, ``interrupted``, ``broke``,
+    ``not_steady``, or ``aborted`` by a guardrail.
 
     ``detail`` says why when it did not complete. A history without this event was cut off (capsize died).
     """
 
-    how: Literal["completed", "interrupted", "broke", "not_steady"]
+    how: Literal["completed", "interrupted", "broke", "not_steady", "aborted"]
     detail: str = ""
 
 
@@ -104,6 +105,19 @@ class Struck(Event, frozen=True, kw_only=True, tag="strike"):
     links: tuple[str, ...] = ()
     mechanism: str = ""
     hits: int | None = None
+
+
+class Undone(Event, frozen=True, kw_only=True, tag="undone"):
+    """The guardian had to undo what capsize should have undone itself. ``steps`` say what, in words.
+
+    ``overdue``: its time to live was over, within the run. ``left``: it was still there when everything had been
+    taken down. What could not be undone either is ``left``, and is still on the machine.
+    """
+
+    why: Literal["overdue", "left"]
+    steps: tuple[str, ...]
+    strike: str = ""
+    left: tuple[str, ...] = ()
 
 
 class InstanceChanged(Event, frozen=True, kw_only=True, tag="instance"):
@@ -202,6 +216,7 @@ AnyEvent = (
     | PhaseChanged
     | Op
     | Struck
+    | Undone
     | InstanceChanged
     | Witnessed
     | Called

@@ -6,7 +6,7 @@ replay needs.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -86,7 +86,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """A scenario at a level with a seed, worked out in full.
 
-    ``hypothesis`` is what is normal: it must hold before anything is harmed, and again after.
+    ``hypothesis`` is what is normal: it must hold before anything is harmed, and again after. ``abort_when`` are
+    conditions that end the chaos at once (:mod:`capsize.core.guardrail`); ``max_harm`` is how many instances may
+    be in the hands of strikes at once (None: as many as the plan says).
     """
 
     scenario: str
@@ -101,6 +103,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     probes: tuple[Spec, ...] = ()
     checkers: tuple[Spec, ...] = ()
     hypothesis: Hypothesis = Hypothesis()
+    abort_when: tuple[str, ...] = ()
+    max_harm: Annotated[int, msgspec.Meta(ge=1)] | None = None
     links: tuple[Link, ...] = ()
 
     def phase(self, name: str) -> Phase | None:

@@ -59,6 +59,11 @@ class Guardian:
         """Return the guardian's process id, None when there is none."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def log(self) -> UndoLog:
+        """Return the log, for what is said of strikes."""
+        return self._log
+
     # ------------------------------------------------------------ beginning and end
 
     async def __aenter__(self) -> Guardian:

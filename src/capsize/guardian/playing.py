@@ -11,8 +11,7 @@ from capsize.core.errors import CapsizeError
 from capsize.core.undo import Undo
 from capsize.guardian.log import Before, Book, Healed, UndoLog, Why
 from capsize.guardian.owner import Owner
-from capsize.guardian.steps import describe, play
-from capsize.guardian.steps.play import OF_THIS_BOOT
+from capsize.guardian.steps.play import OF_THIS_BOOT, describe, play
 
 PAUSES_S = (0.0, 0.1, 0.5)
 """Before each round. A step may fail for want of another: a folder is busy until its process is gone."""

@@ -15,20 +15,23 @@ from capsize.core.clock import Clock, MonotonicClock
 from capsize.core.errors import CapsizeError
 from capsize.core.events import Event, Noted, RunBegan, RunEnded
 from capsize.core.experiment import Experiment
+from capsize.core.guardrail import Aborted, Guardrails
 from capsize.core.http import Send
 from capsize.core.hypothesis import Steadiness
-from capsize.core.platform import Dependable, Leavable, Platform, Startable
+from capsize.core.platform import Dependable, Leavable, Platform, Startable, name_of
 from capsize.core.protocols import Probe, Record, Stage
 from capsize.core.system import System
-from capsize.guardian import UndoLog, Unguarded
 from capsize.journal import Journal
+from capsize.load.dependency import NAME as DEPENDENCY
 from capsize.load.dependency import Dependency
 from capsize.load.http import HttpClient
 from capsize.load.progress import LiveProgress
 from capsize.load.witness import Witness
 from capsize.platforms.choose import make_platform
 from capsize.rundir import LeftUp, RunDirectory, encode
+from capsize.runner.guarding import guardian
 from capsize.runner.lastlooks import last_looks
+from capsize.runner.limits import Limits
 from capsize.runner.parts import Parts
 from capsize.runner.phases import Loads, NotSteady, play
 from capsize.runner.stage import RunningStage
@@ -51,22 +54,24 @@ async def execute(
 
     1. Make every part that the experiment names, and see that the platform can do what the faults need.
     2. Open the journal: from here on everything is written down as it happens.
-    3. Start the witness and the outside service that tasks can call, then the system under test, then the probes.
+    3. Start the guardian, which heals should capsize die; the witness and the outside service that tasks can call, then the system under test, then the probes.
     4. Go through the phases; loads come and go with them, strikes belong to the chaos phase.
     5. Heal every strike, whatever happened.
     6. Ask the service for its final word on every task that it accepted, and look at what is in its database.
     7. Stop everything that was started, and write down how the run ended.
 
-    Cancelling the run heals, stops and ends in the same order. ``keep`` leaves the system up afterwards.
+    Cancelling the run, or a guardrail that is reached, heals, stops and ends in the same order. ``keep`` leaves the system up afterwards.
     Raises UsageError and NotSupported before anything is started, StartError when the system does not
     start, and what a part raised when capsize itself broke; the run directory tells the story up to there.
     """
     parts = Parts.of(experiment)
     clock = MonotonicClock()
     progress, steadiness = LiveProgress(), Steadiness(experiment.hypothesis)
-    watchers = [progress.observe, steadiness.observe, *([observer] if observer else [])]
-    with _Recording(directory, clock, watchers) as record:
-        async with Witness(record, clock) as witness, Dependency(record, clock) as outside:
+    guardrails = Guardrails(experiment.abort_when)
+    own = [progress.observe, steadiness.observe, guardrails.observe]
+    with _Recording(directory, clock, [*own, *([observer] if observer else [])]) as record:
+        guard = guardian(directory, record, clock)
+        async with Witness(record, clock) as witness, _outside(record, clock, parts) as outside:
             under = make_platform(
                 platform,
                 directory=directory.logs,
@@ -77,25 +82,31 @@ async def execute(
                 outlives=keep,
                 links=experiment.links,
                 seed=experiment.seed,
-                guard=Unguarded(),
+                guard=guard,
             )
             # A service that capsize did not start may be anywhere: it is not asked to call this machine.
             dependency = outside if isinstance(under, Startable) else None
             parts.require(under, system, dependency)
             async with (
                 _ending(record, clock, experiment, directory, under.name, system.name),
+                guard,
                 _standing(under, system, experiment, parts, directory if keep else None),
             ):
                 stage = await _stage(under, system, clock, record, progress, experiment.seed, dependency)
                 loads = Loads(stage, parts.loads)
-                undo = UndoLog(directory.path / "undo.jsonl")
-                striker = Striker(stage, experiment.strikes, parts.faults, undo)
+                striker = Striker(stage, experiment.strikes, parts.faults, guard.log, experiment.max_harm)
+                await guard.ready()
                 async with _probing(stage, parts.probes):
-                    await play(stage, experiment, loads, striker, steadiness)
+                    await play(stage, experiment, loads, striker, steadiness, Limits(guardrails, guard))
                 await _audit(stage)
-
-
                 await last_looks(stage, parts.probes)
+
+
+def _outside(record: Record, clock: Clock, parts: Parts) -> Dependency:
+    """Return the outside service, called by its name when names are to fail."""
+    return Dependency(record, clock, called=name_of(DEPENDENCY) if parts.by_name else None)
+
+
 class _Recording:
     """The journal and everybody who watches it, behind one function."""
 
@@ -147,6 +158,8 @@ async def _ending(
         yield
     except NotSteady as error:
         record(RunEnded(t=clock.now(), how="not_steady", detail=str(error)))
+    except Aborted as error:
+        record(RunEnded(t=clock.now(), how="aborted", detail=str(error)))
     except asyncio.CancelledError:
         record(RunEnded(t=clock.now(), how="interrupted"))
         raise

@@ -63,16 +63,25 @@ class Parts:
                     f"the load {load.name!r} can't be put on the system {system.name!r}: it has no {lacking}"
                 )
 
+    @property
+    def by_name(self) -> bool:
+        """Return whether the parts of the system are to know each other by host names, so that these can fail."""
+        return any(isinstance(one, Prepared) and one.prepares == "names" for one in self.faults.values())
+
     def prepared(self, strikes: Sequence[PlannedStrike], services: Sequence[Service]) -> tuple[Service, ...]:
-        """Return the services, each started ready for the faults that are planned against it."""
-        wanted: dict[str, set[Preparation]] = {}
+        """Return the services, each started ready for the faults that are planned against it.
+
+        Names are a matter of all: whoever is called by a name must be known by it to everybody.
+        """
+        everybody: set[Preparation] = {"names"} if self.by_name else set()
+        wanted = {one.name: set(everybody) for one in services if one.role not in ("database", "job")}
         for strike in strikes:
             fault = self.faults[strike.id]
             if isinstance(fault, Prepared):
                 wanted.setdefault(strike.target.service, set()).add(fault.prepares)
         return tuple(
             msgspec.structs.replace(one, prepared=tuple(sorted({*one.prepared, *wanted[one.name]})))
-            if one.name in wanted
+            if wanted.get(one.name)
             else one
             for one in services
         )

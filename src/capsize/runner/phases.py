@@ -11,6 +11,7 @@ from capsize.core.events import Noted, PhaseChanged
 from capsize.core.experiment import Experiment, LoadPlan, Phase
 from capsize.core.hypothesis import Steadiness
 from capsize.core.protocols import Load, Stage
+from capsize.runner.limits import Limits
 from capsize.runner.striker import Striker
 
 LOOK_S = 0.02
@@ -63,15 +64,24 @@ class Loads:
 
 
 async def play(
-    stage: Stage, experiment: Experiment, loads: Loads, striker: Striker, steadiness: Steadiness
+    stage: Stage,
+    experiment: Experiment,
+    loads: Loads,
+    striker: Striker,
+    steadiness: Steadiness,
+    limits: Limits,
 ) -> None:
-    """Go through the phases in order. Raises NotSteady when the first one ends without the steady state."""
+    """Go through the phases in order.
+
+    Raises NotSteady when the first one ends without the steady state, Aborted when a guardrail was reached, and
+    GuardianLost.
+    """
     try:
         for phase in experiment.phases:
             stage.record(PhaseChanged(t=stage.clock.now(), phase=phase.name, what="begin"))
             loads.enter(phase.name)
             async with _striking(stage, striker, phase):
-                why = await _lasts(stage, phase, loads, steadiness)
+                why = await _lasts(stage, phase, loads, steadiness, limits)
             await loads.leave(phase.name)
             stage.record(PhaseChanged(t=stage.clock.now(), phase=phase.name, what="end", why=why))
             if (
@@ -83,6 +93,7 @@ async def play(
     finally:
         await loads.stop()
     loads.raise_failed()
+    limits.tell_unseen(stage)
 
 
 @asynccontextmanager
@@ -114,11 +125,12 @@ async def _to_the_end(task: asyncio.Task[None]) -> None:
         raise
 
 
-async def _lasts(stage: Stage, phase: Phase, loads: Loads, steadiness: Steadiness) -> str:
+async def _lasts(stage: Stage, phase: Phase, loads: Loads, steadiness: Steadiness, limits: Limits) -> str:
     """Wait until the phase is over and return what ended it."""
     began = stage.clock.now()
     while True:
         loads.raise_failed()
+        limits.check(stage)
         elapsed = stage.clock.now() - began
         if elapsed >= phase.limit_s:
             return "limit" if phase.until != "elapsed" else "elapsed"

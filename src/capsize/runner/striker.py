@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from capsize.core.errors import CapsizeError, Missed
-from capsize.core.events import StrikeStage, Struck
+from capsize.core.events import Noted, StrikeStage, Struck
 from capsize.core.experiment import PlannedStrike, Target
 from capsize.core.platform import Dependable, Platform
 from capsize.core.protocols import Effect, Evident, Fault, Stage
 from capsize.guardian import UndoLog
+from capsize.guardian.lifetime import lasting
+from capsize.runner.harm import Harm
 from capsize.runner.parts import against
 
 LOOK_S = 0.01
@@ -28,6 +30,7 @@ class Striker:
         strikes: Sequence[PlannedStrike],
         faults: Mapping[str, Fault],
         undo: UndoLog,
+        max_harm: int | None = None,
     ) -> None:
         self._stage = stage
         self._strikes = strikes
@@ -35,6 +38,8 @@ class Striker:
         self._undo = undo
         self._open: dict[str, tuple[PlannedStrike, tuple[str, ...]]] = {}
         self._begun: set[str] = set()
+        self._harm = Harm(max_harm)
+        self._waits: dict[str, str] = {}
 
     async def run(self) -> None:
         """Carry all strikes out, counted from now; returns when the last one is healed."""
@@ -48,16 +53,20 @@ class Striker:
         for strike in self._strikes:
             if strike.id not in self._begun:
                 self._begun.add(strike.id)
-                self._say(strike, "not_carried_out", (), "its phase was over before it was due")
+                why = self._waits.get(strike.id, "it was due")
+                self._say(strike, "not_carried_out", (), f"its phase was over before {why}")
         await asyncio.gather(*(self._heal(strike, victims) for strike, victims in [*self._open.values()]))
 
     async def _one(self, strike: PlannedStrike, start: float) -> None:
         clock = self._stage.clock
         await clock.sleep(start + strike.at_s - clock.now())
-        victims = await self._aim(strike.target, self._field(strike))
+        victims = await self._admitted(strike)
         self._begun.add(strike.id)
         if not victims:
             self._say(strike, "missed", (), f"no instance of {strike.target.service!r} was up")
+            return
+        if self._harm.never(victims):
+            self._say(strike, "not_carried_out", victims, self._harm.refuses(victims) or "")
             return
         if not await self._strike(strike, victims):
             return
@@ -68,6 +77,24 @@ class Striker:
     def _field(self, strike: PlannedStrike) -> Platform | Dependable:
         """Return what the strike is carried out on."""
         return against(self._faults[strike.id], self._stage.platform, self._stage.dependency)
+
+    async def _admitted(self, strike: PlannedStrike) -> tuple[str, ...]:
+        """Aim, waiting while too many instances are harmed already; what is returned is counted in."""
+        field = self._field(strike)
+        while True:
+            victims = await self._aim(strike.target, field)
+            # The outside service is no instance of the system.
+            refused = self._harm.refuses(victims) if field is self._stage.platform else None
+            if refused is None:
+                self._harm.take(strike.id, victims if field is self._stage.platform else ())
+                return victims
+            if self._harm.never(victims):
+                return victims
+            if strike.id not in self._waits:
+                self._waits[strike.id] = f"it could be carried out: {refused}"
+                message = f"strike {strike.id} waits: {refused}"
+                self._stage.record(Noted(t=self._stage.clock.now(), level="warning", message=message))
+            await self._stage.clock.sleep(LOOK_S)
 
     async def _aim(self, target: Target, field: Platform | Dependable) -> tuple[str, ...]:
         """Choose the victims now, waiting for a busy one as long as the target allows."""
@@ -92,10 +119,12 @@ class Striker:
         """Write down, then do. Returns whether it landed; what was begun is healed even if it did not."""
         self._say(strike, "begin", victims)
         self._open[strike.id] = (strike, victims)
-        self._undo.about_to(strike.id, strike.fault, victims)
+        lifetime_s = (strike.for_s or 0.0) + STRIKE_LIMIT_S + HEAL_LIMIT_S
         try:
-            async with asyncio.timeout(STRIKE_LIMIT_S):
-                means = await self._faults[strike.id].strike(self._field(strike), victims)
+            self._undo.about_to(strike.id, strike.fault, victims)
+            with lasting(strike.id, lifetime_s):
+                async with asyncio.timeout(STRIKE_LIMIT_S):
+                    means = await self._faults[strike.id].strike(self._field(strike), victims)
         except Missed as miss:
             self._say(strike, "missed", victims, str(miss))
         except (CapsizeError, OSError, TimeoutError) as error:
@@ -113,14 +142,23 @@ class Striker:
         try:
             async with asyncio.timeout(HEAL_LIMIT_S):
                 told = await self._faults[strike.id].heal(self._field(strike), victims)
-        except (CapsizeError, OSError, TimeoutError) as error:
+        except Exception as error:
+            # Whatever it was: the others are to be healed too, and this one is told as what it is.
             self._open.pop(strike.id, None)
-            self._say(strike, "heal_failed", victims, str(error) or f"not healed within {HEAL_LIMIT_S:g} s")
+            self._say(strike, "heal_failed", victims, _told(error))
             return
         # Only now: a heal that was cancelled in the middle is begun again by heal_all.
         if self._open.pop(strike.id, None) is not None:
-            self._undo.healed(strike.id)
+            self._harm.give_back(strike.id)
+            self._forget(strike)
             self._say(strike, "healed", victims, told or "")
+
+    def _forget(self, strike: PlannedStrike) -> None:
+        try:
+            self._undo.healed(strike.id)
+        except OSError as error:
+            message = f"strike {strike.id} is healed, but that could not be written down: {error}"
+            self._stage.record(Noted(t=self._stage.clock.now(), level="warning", message=message))
 
     async def _effect(self, strike: PlannedStrike, victims: tuple[str, ...]) -> Effect | None:
         """Ask a fault on connections what it did so far; None when it can't tell, which proves nothing then."""
@@ -154,3 +192,9 @@ class Striker:
                 hits=effect.hits if effect else None,
             )
         )
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return f"not healed within {HEAL_LIMIT_S:g} s"
+    return str(error) if isinstance(error, CapsizeError | OSError) else f"{type(error).__name__}: {error}"
