@@ -145,6 +145,11 @@ ANOMALY_ADVICE: dict[str, Advice] = {
 
 
 CLAIM_ADVICE: dict[str, Advice] = {
+    "intact": _advice(
+        "Accepted tasks are not what was acknowledged, or the database is damaged",
+        "A payload is decoded and put together anew on a retry, or put back from a copy that holds less.",
+        "Keep what was accepted in its row as it came, change only status columns, and turn data checksums on.",
+    ),
     "ended": _advice(
         "Something that was broken could not be healed",
         "The finding names what is left: a process, a rule or a file of the test.",
@@ -325,6 +330,7 @@ CLAIM_ADVICE: dict[str, Advice] = {
 
 
 UNKNOWN_CHANGE: dict[str, str] = {
+    "intact": "See which look failed in the run's notes: the audit, the tasks' rows, or the database's relations.",
     "ended": "Run it again, and let it come to its end.",
     "steady": "Start the service by hand and look at logs/: it was not well before anything was harmed.",
     "instrument": "Run it alone, without --jobs, or on a machine with more free cores.",
