@@ -11,6 +11,9 @@ from capsize.core.errors import HistoryError
 from capsize.core.events import AnyEvent, Event
 from capsize.core.history import History
 
+END_BYTES = 1 << 16
+"""No event is longer than this; the last one is looked for in so many bytes."""
+
 _decoder = msgspec.json.Decoder(AnyEvent)
 _encoder = msgspec.json.Encoder()
 
@@ -62,3 +65,22 @@ def read(path: Path) -> History:
                 return History(events, truncated=True)
             raise HistoryError(f"{path}, line {number}: not an event: {error}") from error
     return History(events)
+
+
+def read_end(path: Path) -> History:
+    """Read only the last whole event of a history: enough to tell how and when it ended.
+
+    Raises :class:`HistoryError` when there is no file, or when its last line is no event.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - END_BYTES))
+            lines = file.read().split(b"\n")
+    except OSError as error:
+        raise HistoryError(f"no history at {path}: {error.strerror}") from error
+    # What stands behind the last line break was cut off while it was written.
+    whole = [line for line in lines[:-1] if line]
+    try:
+        return History([_decoder.decode(line) for line in whole[-1:]], truncated=bool(lines[-1]))
+    except msgspec.DecodeError as error:
+        raise HistoryError(f"{path}, the last line: not an event: {error}") from error

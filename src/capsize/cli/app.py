@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import click
 
 from capsize.cli.exits import BROKE, FAILED, SIGNALLED, USAGE, broke, complain
-from capsize.cli.judging import judge_command, report_command
+from capsize.cli.judging import judge_command
 from capsize.cli.listing import list_command
 from capsize.cli.replay import replay_command
+from capsize.cli.reporting import report_command
 from capsize.cli.run import run_command
 from capsize.cli.stack import down_command, status_command, strike_command, up_command
 from capsize.core.errors import CapsizeError, HistoryError, UsageError

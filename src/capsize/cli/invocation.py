@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from capsize.cli.exits import BROKE, FAILED, USAGE, broke_in, complain
 from capsize.cli.interrupts import Interrupts
 from capsize.cli.one import One, Outcome, not_begun
 from capsize.cli.schedule import Jobs, rounds
+from capsize.cli.targets import Target, tell_github, write_all
 from capsize.core.experiment import Experiment
 from capsize.core.system import System
 from capsize.core.verdict import ScenarioResult, Verdict
@@ -26,7 +28,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """What ``capsize run`` and ``capsize replay`` were asked for, checked and planned.
 
     ``invalid`` are scenarios that are broken themselves: they are reported and not begun. ``alone`` names the
-    scenarios that automatic ``jobs`` keep from running beside others.
+    scenarios that automatic ``jobs`` keep from running beside others. ``reports`` are forms of the summary and
+    the files that they go to, beside what is always written.
     """
 
     experiments: tuple[Experiment, ...]
@@ -41,6 +44,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Jobs = 1
     alone: frozenset[str] = frozenset()
     invalid: tuple[ScenarioResult, ...] = ()
+    reports: tuple[Target, ...] = ()
 
 
 def carry_out(asked: Invocation) -> int:
@@ -102,7 +106,9 @@ async def _all(asked: Invocation, display: Display) -> int:
         await _side_by_side(asked, display, interrupts, collected)
     whole = collected.summary
     write_summary(whole, asked.output)
+    write_all(whole, asked.reports)
     _print(whole, asked)
+    tell_github(whole, os.environ, as_json=asked.as_json)
     for outcome in collected.crashes:
         complain(broke_in(outcome.crash, outcome.directory))
     return exit_code(

@@ -1,4 +1,4 @@
-"""``capsize judge`` and ``capsize report``: from a run directory alone, also after a crash."""
+"""``capsize judge``: from a run directory alone, also after a crash."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def judge_command(run: Path, as_json: bool) -> int:
     """
     from capsize.cli.one import judge
     from capsize.report import document, terminal
-    from capsize.report.files import write_run
+    from capsize.report.files import write_page, write_run
 
     directory = open_run(run)
     experiment, history = directory.experiment(), directory.history()
@@ -37,36 +37,9 @@ def judge_command(run: Path, as_json: bool) -> int:
     directory.write_judgement(judgement)
     report = report_of(directory, experiment, history, judgement)
     write_run(report, directory.path)
+    write_page(report, directory.path, experiment, history)
     click.echo(document.run(report) if as_json else terminal.run(report), nl=False)
     return report.result.verdict.exit_code
-
-
-@click.command("report", short_help="Tell the story of a recorded run.")
-@run_argument
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("terminal", "json", "markdown")),
-    default="terminal",
-    show_default=True,
-    help="How the report is written.",
-)
-def report_command(run: Path, form: str) -> int:
-    """Tell the story of a recorded run, as far as it got. Changes nothing in RUN.
-
-    Uses the verdict that is there; a run that was never judged, or was cut off, is judged on the spot.
-    The exit code says only whether there was something to report.
-    """
-    from capsize.cli.one import judge
-    from capsize.report import document, markdown, terminal
-
-    directory = open_run(run)
-    experiment, history = directory.experiment(), directory.history()
-    judgement = directory.judgement() or judge(experiment, history)
-    report = report_of(directory, experiment, history, judgement)
-    write = {"terminal": terminal.run, "json": document.run, "markdown": markdown.run}[form]
-    click.echo(write(report), nl=False)
-    return 0
 
 
 def open_run(path: Path) -> RunDirectory:

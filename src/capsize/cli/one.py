@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capsize.cli.display import Display
-from capsize.cli.exits import write_trace
+from capsize.cli.exits import complain, write_trace
 from capsize.cli.interrupts import Interrupts
 from capsize.cli.options import program
 from capsize.core.errors import CapsizeError, HealError, HistoryError, NotSupported, UsageError
@@ -19,7 +19,7 @@ from capsize.core.history import History
 from capsize.core.system import System
 from capsize.core.verdict import Judgement, ScenarioResult, Verdict, worst
 from capsize.report import RunReport, assemble
-from capsize.report.files import write_run
+from capsize.report.files import write_page, write_run
 from capsize.report.terminal import result_line
 from capsize.rundir import RunDirectory
 
@@ -150,7 +150,19 @@ def _reported(
     report = assemble(result, experiment, history, program=program())
     if not ending.skipped:
         write_run(report, directory.path)
+        _draw(report, directory, experiment, history)
     return report
+
+
+def _draw(
+    report: RunReport, directory: RunDirectory, experiment: Experiment, history: History | None
+) -> None:
+    """Write the page; a page that can't be written is a defect to be told, and takes nothing from the verdict."""
+    try:
+        write_page(report, directory.path, experiment, history)
+    except Exception as error:
+        trace = write_trace(error, directory.path)
+        complain(f"report.html could not be written: {_named(error)}", hint=f"The trace: {trace}")
 
 
 def died(experiment: Experiment, directory: Path, reason: str, duration_s: float) -> RunReport:

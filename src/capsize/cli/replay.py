@@ -19,6 +19,7 @@ from capsize.cli.options import (
     verbose_option,
     writable,
 )
+from capsize.cli.targets import checked, report_option
 
 
 @click.command("replay", short_help="Carry out a recorded plan again.")
@@ -26,6 +27,7 @@ from capsize.cli.options import (
 @click.option("--platform", help="Where the system runs. Default: as in the recorded run.")
 @click.option("--system", help="Which system is tested. Default: as in the recorded run.")
 @options(output_option, verbose_option, json_option, keep_option, base_url_option, port_option)
+@report_option
 def replay_command(run: Path, output: Path, **given: Any) -> int:
     """Carry out the plan of a recorded run again, byte for byte, into a new run directory.
 
@@ -47,6 +49,7 @@ def replay_command(run: Path, output: Path, **given: Any) -> int:
             keep=given["keep"],
             verbose=given["verbose"],
             as_json=given["as_json"],
+            reports=checked(given["reports"]),
             command=f"{program()} replay {run}",
         )
     )

@@ -25,6 +25,7 @@ from capsize.cli.options import (
     verbose_option,
     writable,
 )
+from capsize.cli.targets import checked, report_option
 
 _level_options = options(
     click.option("--workers", type=int, help="Workers, instead of the level's number."),
@@ -74,6 +75,7 @@ _level_options = options(
 @click.option("--system", default="starter", show_default=True, help="Which system is tested.")
 @_level_options
 @options(output_option, verbose_option, json_option, keep_option, base_url_option, port_option)
+@report_option
 def run_command(
     scenarios: tuple[str, ...],
     difficulty: int,
@@ -112,6 +114,7 @@ def run_command(
             keep=given["keep"],
             verbose=given["verbose"],
             as_json=given["as_json"],
+            reports=checked(given["reports"]),
             command=command_line(scenarios, difficulty, chosen_seed, given),
         )
     )

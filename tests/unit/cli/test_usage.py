@@ -105,7 +105,7 @@ def test_a_directory_of_runs_names_its_newest(capsize: Callable[..., Any], tmp_p
     for name in ("20250101T000000-a", "20260101T000000-a"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "experiment.json").write_text("{}")
-    ran = capsize("report", str(tmp_path))
+    ran = capsize("judge", str(tmp_path))
     assert ran.code == 64
     assert str(tmp_path / "20260101T000000-a") in ran.err
 
