@@ -28,6 +28,7 @@ WHERE c.relpersistence <> 't'
     AND c.relnamespace <> coalesce(to_regnamespace('capsize_integrity'), 0)
 ORDER BY c.oid
 """
+STILL_THERE = "SELECT oid::bigint FROM pg_class WHERE oid = $1::bigint::oid"
 DAMAGED = frozenset({"XX001", "XX002"})
 """The codes with which PostgreSQL says ``data_corrupted`` and ``index_corrupted``."""
 TABLES = frozenset({"r", "m"})
@@ -113,8 +114,9 @@ async def _whole(platform: Queryable, stage: Stage, until: float) -> dict[str, A
                 damage += await _read(platform, schema, relation)
                 read += 1
             except CapsizeError as error:
-                told = damage if _code(error) in DAMAGED else unread
-                told.append(f"{relation['name']}: {error}")
+                damaged = _code(error) in DAMAGED
+                if damaged or await platform.query(STILL_THERE, relation["id"]):
+                    (damage if damaged else unread).append(f"{relation['name']}: {error}")
     finally:
         if ours:
             await platform.query(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
