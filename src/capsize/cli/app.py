@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import click
 
 from capsize.cli.exits import BROKE, FAILED, SIGNALLED, USAGE, broke, complain
+from capsize.cli.fault import fault_group
+from capsize.cli.heal import heal_command
 from capsize.cli.judging import judge_command
 from capsize.cli.listing import list_command
 from capsize.cli.replay import replay_command
@@ -51,6 +53,8 @@ for command in (
     down_command,
     status_command,
     strike_command,
+    fault_group,
+    heal_command,
 ):
     cli.add_command(command)
 

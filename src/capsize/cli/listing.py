@@ -38,7 +38,7 @@ def list_command(what: str, as_json: bool, as_markdown: bool) -> int:
         click.echo(json.dumps(_documents(what) + more, indent=2))
     else:
         header, rows = _table(what)
-        click.echo(_plain(header, rows + [(one["name"], one["purpose"]) for one in more]), nl=False)
+        click.echo(plain(header, rows + [(one["name"], one["purpose"]) for one in more]), nl=False)
     return 0
 
 
@@ -109,7 +109,7 @@ def _scenario(scenario: Scenario, plans: list[Experiment]) -> dict[str, Any]:
     return {
         "name": scenario.name,
         "purpose": scenario.purpose,
-        "about": _first_paragraph(scenario.plan.__doc__),
+        "about": first_paragraph(scenario.plan.__doc__),
         "phases": [phase.name for phase in plans[0].phases],
         "faults": sorted({strike.fault.name for plan in plans for strike in plan.strikes}),
         "targets": sorted({strike.target.service for plan in plans for strike in plan.strikes}),
@@ -201,7 +201,7 @@ def _faults() -> list[dict[str, Any]]:
         found.append(
             {
                 "name": name,
-                "about": _first_paragraph(fault.__doc__),
+                "about": first_paragraph(fault.__doc__),
                 "needs": [ability.__name__ for ability in fault.requires],
                 "arguments": {
                     field.name: None if field.default is msgspec.NODEFAULT else field.default
@@ -225,11 +225,11 @@ def _fault_table() -> Table:
 # ---------------------------------------------------------------- text
 
 
-def _first_paragraph(text: str | None) -> str:
+def first_paragraph(text: str | None) -> str:
     return " ".join((text or "").strip().split("\n\n")[0].split())
 
 
-def _plain(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def plain(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in columns; where it is too wide, each row becomes a small block instead."""
     table = [tuple(header), *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]

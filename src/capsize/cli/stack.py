@@ -7,7 +7,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from capsize.cli import fault
 from capsize.cli.exits import FAILED, SIGNALLED
 from capsize.cli.options import Finite
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 3000
 LOOK_LIMIT_S = 3.0
 WATCH_EVERY_S = 0.5
-OTHER_NAMES = {"server": "api", "database": "postgres", "db": "postgres"}
-"""Other names for services, as the guide and habit have them."""
 
 
 @click.command("up", short_help="Start the starter alone, and leave it up.")
@@ -137,67 +136,28 @@ def status_command(as_json: bool) -> int:
 )
 @click.option("--delay", type=Finite(), help="Seconds to keep it down or frozen; then it is brought back.")
 def strike_command(action: str, service: str, delay: float | None) -> int:
-    """Break or mend a part of the stack that is up.
+    """Break or mend a part of the stack that is up: the guide's words for what `capsize fault` does.
 
     restart kills it and starts it after --delay (0 by default). kill ends its process; it is restarted
     at once by its supervisor. stop and pause last until start, or for --delay seconds. Ctrl-C mends at once.
     """
     from capsize.core.errors import UsageError
-    from capsize.platforms.local import stack
+    from capsize.core.experiment import Spec
 
     if delay is not None and delay < 0:
         raise UsageError(f"--delay is {delay:g}; it can't be negative")
     if delay is not None and action in ("kill", "start"):
         raise UsageError(f"--delay has no meaning for {action}; use it with restart, stop or pause")
-    found = stack.status()
-    if found is None:
-        raise UsageError("no stack is up; start one with: capsize up")
-    victims = _victims(service, [(instance.name, instance.service) for instance in found.instances])
-    with _ending_on_signals():
-        _carry_out(action, victims, delay)
-    return 0
-
-
-def _victims(service: str, instances: Sequence[tuple[str, str]]) -> list[str]:
-    from capsize.core.errors import UsageError
-    from capsize.core.registry import unknown
-
-    wanted = OTHER_NAMES.get(service, service)
-    victims = [name for name, of in instances if wanted in (name, of)]
-    if not victims:
-        known = {text for pair in instances for text in pair}
-        raise UsageError(unknown("service or instance", service, known))
-    return victims
-
-
-def _carry_out(action: str, victims: Sequence[str], delay: float | None) -> None:
-    """Do it, hold it, and mend what is to be mended also when interrupted."""
     if action == "start":
-        _each("start", victims)
-        return
-    held = delay if delay is not None else 0.0 if action == "restart" else None
-    try:
-        for step in {"restart": ("kill", "stop"), "kill": ("kill",)}.get(action, (action,)):
-            _each(step, victims)
-        if held:
-            time.sleep(held)
-    except BaseException:
-        if action != "kill":
-            _each("start", victims)
-        raise
-    if held is not None:
-        _each("start", victims)
+        return fault.heal((), (service,))
+    from capsize.cli.holding import detached, held
+    from capsize.platforms.local.attached import attach
 
-
-def _each(verb: str, victims: Sequence[str]) -> None:
-    from capsize.platforms.local import stack
-
-    for victim in victims:
-        if verb == "start":
-            # A frozen instance counts as up: it has to go on before it can be seen to be.
-            stack.ask("resume", victim)
-        stack.ask(verb, victim)
-        click.echo(f"{time.strftime('%H:%M:%S')}  {verb} {victim}: done")
+    meant = Spec(name="stop", args={"hard": True}) if action == "restart" else Spec(name=action)
+    held_s = 0.0 if action in ("restart", "kill") and delay is None else delay
+    platform = attach()
+    plan = fault.plan(platform, meant, (service,), held_s)
+    return detached(plan) if held_s is None else held(platform, plan)
 
 
 def _stay(state: StackState) -> None:

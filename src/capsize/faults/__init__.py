@@ -7,6 +7,7 @@ from capsize.faults.bandwidth import Bandwidth
 from capsize.faults.crash_in_checkpoint import CrashInCheckpoint
 from capsize.faults.dependency import Dependency
 from capsize.faults.exhaust_connections import ExhaustConnections
+from capsize.faults.injection import Injection, heal, inject, why_not
 from capsize.faults.kill import Kill
 from capsize.faults.kill_point import KillPoint
 from capsize.faults.latency import Latency
@@ -62,6 +63,7 @@ __all__ = [
     "CrashInCheckpoint",
     "Dependency",
     "ExhaustConnections",
+    "Injection",
     "Kill",
     "KillPoint",
     "Latency",
@@ -82,4 +84,7 @@ __all__ = [
     "Stop",
     "Terminate",
     "TerminateConnections",
+    "heal",
+    "inject",
+    "why_not",
 ]

@@ -20,6 +20,7 @@ from capsize.guardian import Unguarded
 from capsize.guardian.belonging import MARK
 from capsize.guardian.place import remove_place
 from capsize.platforms.links import CLIENT, WITNESS, Links
+from capsize.platforms.local.harm import Harm, HarmAbilities
 from capsize.platforms.local.job import Job
 from capsize.platforms.local.keeper import Keeper, Recipe, RestartPolicy
 from capsize.platforms.local.log import InstanceLog
@@ -35,11 +36,12 @@ DOWN_GRACE_S = 2.0
 """How long an instance may take to end by itself when everything is taken down: nothing counts any more."""
 
 
-class LocalPlatform:
+class LocalPlatform(HarmAbilities):
     """Starts services as processes and a PostgreSQL of its own; nothing of it is left after ``down``.
 
     ``directory`` gets one log file per instance. ``fields`` fill places in commands and environments beside
-    ``{port}``, ``{instance}``, ``{database_url}`` and ``{api_url}``. Limits on cpu and memory are not kept.
+    ``{port}``, ``{instance}``, ``{database_url}`` and ``{api_url}``. Limits on cpu
+    and memory are kept where control groups can be made.
     With ``outlives`` the instances go on when capsize ends, as ``leave`` wants it. ``links`` are the connections
     that go through a proxy, whose draws come from ``seed``.
     """
@@ -61,7 +63,7 @@ class LocalPlatform:
     ) -> None:
         self._directory, self._record, self._clock = directory, record, clock
         self._guard = guard or Unguarded()
-        self._fields = {"host": HOST, "python": sys.executable, **fields}
+        self._given = fields
         self._policy = policy or RestartPolicy()
         self._outlives = outlives
         self._linked, self._seed = tuple(links), seed
@@ -72,6 +74,7 @@ class LocalPlatform:
         self._keepers: dict[str, Keeper] = {}
         self._logs: dict[str, InstanceLog] = {}
         self._place: Path | None = None
+        self._harm: Harm | None = None
         self._links = Links(())
         self._api_url: str | None = None
         self._ticket = ""
@@ -80,6 +83,11 @@ class LocalPlatform:
         self._sessions: Sessions | None = None
         self._rising: asyncio.Task[None] | None = None
         self._scaling = asyncio.Lock()
+
+    @property
+    def _fields(self) -> dict[str, str]:
+        # Read when they are needed: the witness listens only when the run begins.
+        return {"host": HOST, "python": sys.executable, **self._given}
 
     # ------------------------------------------------------------ up and down
 
@@ -117,6 +125,8 @@ class LocalPlatform:
             raise UsageError("only a stack that is up and was made to outlive capsize can be left")
         for keeper in self._keepers.values():
             keeper.let_go()
+        if self._harm is not None:
+            self._harm.leave()
         self._links.let_go()
         owner = self._keepers[instance_name(database, 1)].instance.pid
         if owner is not None:
@@ -148,6 +158,11 @@ class LocalPlatform:
         if self._postgres is None:
             raise UsageError("no database is running on this platform")
         return self._postgres.url
+
+    @property
+    def superuser_url(self) -> str | None:
+        """Return the address of the database for its superuser, if there is a database."""
+        return None if self._postgres is None else self._postgres.super_url
 
     @property
     def place(self) -> Path | None:
@@ -193,6 +208,7 @@ class LocalPlatform:
                 del self._keepers[name]
             numbers = range(len(present) + 1, replicas + 1)
             await self._detour(found, numbers)
+            await self._lay(found, numbers)
             fresh = [self._add(found, number) for number in numbers]
             await side_by_side(keeper.start() for keeper in fresh)
 
@@ -230,6 +246,9 @@ class LocalPlatform:
                 await asyncio.to_thread(remove_place, path)
         self._plan = Plan.of(services, self._fields)
         self._place, self._ticket = make_place(self._guard)
+        self._plan.files = self._place / "files"
+        self._harm = Harm(self._place, self._guard, self._record, self._clock, outlives=self._outlives)
+        self._harm.names.know(*(service.name for service in services))
         self._links = Links(
             self._linked,
             seed=self._seed,
@@ -247,6 +266,7 @@ class LocalPlatform:
             else:
                 numbers = range(1, service.replicas + 1)
                 await self._detour(service, numbers)
+                await self._lay(service, numbers)
                 keepers = [self._add(service, number) for number in numbers]
                 await side_by_side(keeper.start(first=True) for keeper in keepers)
 
@@ -256,6 +276,7 @@ class LocalPlatform:
             raise StartError("the local platform runs one PostgreSQL with one instance")
         self._postgres = Postgres(service, self._place, port, self._log(name))
         recipe = await self._postgres.make()
+        await self._lay(service, (1,), self._postgres)
         await self._add(service, 1, recipe).start(first=True)
         await self._postgres.give()
         self._superuser = Superuser(self._postgres.super_url)
@@ -277,13 +298,25 @@ class LocalPlatform:
             if service.role == "api" and number == 1 and plan.api_url is not None:
                 self._api_url = await self._links.through((CLIENT, CLIENT), source, plan.api_url)
 
+    async def _lay(self, service: Service, numbers: Iterable[int], database: Postgres | None = None) -> None:
+        """Lay what these instances need to be harmed while they run."""
+        if self._harm is None:
+            return
+        for number in numbers:
+            name = instance_name(service, number)
+            if database is not None:
+                await self._harm.lay(service, name, database.data, database.user)
+            else:
+                folder = self._plan.folder(service, number) if "disk" in service.prepared else None
+                await self._harm.lay(service, name, folder)
+
     def _add(self, service: Service, number: int, recipe: Recipe | None = None) -> Keeper:
         name = instance_name(service, number)
         self._keepers[name] = Keeper(
             name,
             service.name,
             self._plan.port(service, number),
-            replace(recipe or self._recipe(service, number), outlives=self._outlives),
+            self._equipped(name, replace(recipe or self._recipe(service, number), outlives=self._outlives)),
             self._log(name),
             self._record,
             self._clock,
@@ -291,6 +324,9 @@ class LocalPlatform:
             self._guard,
         )
         return self._keepers[name]
+
+    def _equipped(self, name: str, recipe: Recipe) -> Recipe:
+        return recipe if self._harm is None else self._harm.equip(name, recipe)
 
     def _recipe(self, service: Service, number: int) -> Recipe:
         name = instance_name(service, number)
@@ -326,6 +362,8 @@ class LocalPlatform:
             await side_by_side(self._end(k) for k in self._keepers.values() if k.service == last)
         finally:
             await self._links.close()
+            if self._harm is not None:
+                await self._harm.clear()
             if self._place is not None:
                 await asyncio.to_thread(remove_place, self._place)
                 self._guard.after(self._ticket)

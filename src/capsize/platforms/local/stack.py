@@ -25,8 +25,10 @@ import msgspec
 import psutil
 
 from capsize.core.errors import CapsizeError, StartError, UsageError
+from capsize.core.experiment import Link
 from capsize.core.platform import Instance, Service
 from capsize.guardian.registry import state_folder
+from capsize.platforms.local.wire import raised
 
 REPLY_LIMIT_S = 60.0
 DOWN_LIMIT_S = 30.0
@@ -56,13 +58,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     services: tuple[Service, ...]
     fields: dict[str, str]
+    links: tuple[Link, ...] = ()
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """A supervisor's answer, one line of JSON: an error, or a value. ``news`` comes before the answer."""
+    """A supervisor's answer, one line of JSON: an error and its kind, or a value. ``news`` comes before the answer."""
 
     news: str | None = None
     error: str | None = None
+    kind: str = ""
     value: Any = None
 
 
@@ -70,10 +74,13 @@ def up(
     services: Sequence[Service],
     *,
     fields: Mapping[str, str] | None = None,
+    links: Sequence[Link] = (),
     tell: Callable[[str], None] | None = None,
     folder: Path | None = None,
 ) -> StackState:
     """Start a stack that stays, and return when it is ready; ``tell`` gets a line for each step.
+
+    ``links`` are the connections that go through a proxy, for the faults that disturb them.
 
     Raises UsageError when a stack is up already, StartError when this one does not start; then, and when
     the caller is interrupted, nothing of it is left.
@@ -86,7 +93,7 @@ def up(
             f"a stack is up already (process {current.pid}, API at {current.api_url}). "
             "`capsize status` shows it, `capsize down` ends it"
         )
-    order = Order(folder=str(folder), services=tuple(services), fields=dict(fields or {}))
+    order = Order(folder=str(folder), services=tuple(services), fields=dict(fields or {}), links=tuple(links))
     with (folder / "supervisor.log").open("wb") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "capsize.platforms.local.supervisor"],
@@ -115,9 +122,8 @@ def status(folder: Path | None = None) -> StackStatus | None:
 def ask(*words: str, folder: Path | None = None) -> Any:
     """Have the supervisor carry out one command and return what it answers.
 
-    ``status``; ``kill``, ``terminate``, ``stop``, ``start``, ``restart``, ``pause``, ``resume`` and the name
-    of an instance; ``scale`` with a service and a count; ``down``. Raises UsageError when no stack is up,
-    and CapsizeError with the supervisor's message when the command failed.
+    ``status``, ``offer`` (what it can do), ``down``, or a call of an ability as :class:`wire.Call` has it, in
+    JSON. Raises UsageError when no stack is up, and when the command failed what the supervisor's platform raised.
     """
     state = read_state(folder or state_folder())
     if state is None:
@@ -135,7 +141,7 @@ def ask(*words: str, folder: Path | None = None) -> Any:
         ) from error
     reply = msgspec.json.decode(line, type=Reply) if line else Reply(error="it ended without an answer")
     if reply.error is not None:
-        raise CapsizeError(reply.error)
+        raise raised(reply.kind, reply.error)
     return reply.value
 
 

@@ -1,14 +1,16 @@
 """The process that holds a stack up: started by :func:`capsize.platforms.local.stack.up`.
 
 It reads an :class:`Order` from standard input, says on standard output what it does until the stack is up,
-and then listens on a Unix socket: one command per connection, one line of words, answered by one line of
-JSON. It ends on ``down``, SIGTERM or SIGINT, and takes the stack down with it.
+and then listens on a Unix socket: one command per connection, one line, answered by one line of JSON. What
+was asked for is given up when whoever asked for it is gone. It ends on ``down``, SIGTERM or SIGINT, and takes the stack down with it.
+Should it die, its guardian does so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -22,13 +24,18 @@ from typing import Any
 import msgspec
 
 from capsize.core.clock import MonotonicClock
-from capsize.core.errors import CapsizeError, UsageError
-from capsize.core.events import Event, InstanceChanged
+from capsize.core.errors import CapsizeError, StartError, UsageError
+from capsize.core.events import Event, InstanceChanged, Noted
+from capsize.core.platform import Selective
+from capsize.core.undo import RemoveFolder
+from capsize.guardian.guardian import Guardian
+from capsize.guardian.log import Healed
+from capsize.guardian.playing import heal_log
 from capsize.journal import Journal
 from capsize.platforms.local.platform import LocalPlatform
 from capsize.platforms.local.stack import Order, Reply, StackState, lock
+from capsize.platforms.local.wire import Call, Offer, abilities, carry_out
 
-ON_INSTANCE = ("kill", "terminate", "stop", "start", "pause", "resume")
 LINE_LIMIT_S = 5.0
 LOCK_TRIES, LOCK_EVERY_S = 10, 0.02
 
@@ -40,11 +47,15 @@ class Supervisor:
         self._order = order
         self._folder = Path(order.folder)
         self._logs = self._folder / "logs"
-        self._place = Path(tempfile.mkdtemp(prefix="capsize-control-"))
+        self._place = Path(tempfile.gettempdir()) / f"capsize-control-{secrets.token_hex(6)}"
+        self._guard = Guardian(self._folder / "undo.jsonl", tell=self._undone, warn=self._warn)
         shutil.rmtree(self._logs, ignore_errors=True)
         self._logs.mkdir(parents=True)
         self._journal = Journal(self._logs / "events.jsonl")
-        self._platform = LocalPlatform(self._logs, self._record, MonotonicClock(), order.fields)
+        self._clock = MonotonicClock()
+        self._platform = LocalPlatform(
+            self._logs, self._record, self._clock, order.fields, links=order.links, guard=self._guard
+        )
         self._over = asyncio.Event()
         self._down: asyncio.Event = asyncio.Event()
         self._rising = True
@@ -55,6 +66,18 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._over.set)
         try:
+            self._clear_log()
+            async with self._guard:
+                await self._hold()
+        except CapsizeError as error:
+            say(Reply(error=str(error)))
+        finally:
+            self._journal.close()
+
+    async def _hold(self) -> None:
+        ticket = self._guard.before(RemoveFolder(path=str(self._place)))
+        try:
+            self._place.mkdir(mode=0o700)
             if await self._up():
                 async with await asyncio.start_unix_server(self._serve, self._place / "control"):
                     self._announce()
@@ -62,12 +85,24 @@ class Supervisor:
                     await self._platform.down()
                     self._down.set()
                     (self._folder / "stack.json").unlink(missing_ok=True)
-        except CapsizeError as error:
-            say(Reply(error=str(error)))
         finally:
             await self._platform.down()
-            self._journal.close()
             shutil.rmtree(self._place, ignore_errors=True)
+            self._guard.after(ticket)
+
+    def _clear_log(self) -> None:
+        """Heal what an earlier supervisor left and nobody healed. We hold the lock: it is dead. Raises StartError."""
+        left = [what for healed in heal_log(self._guard.log.path) for what in healed.left]
+        if left:
+            raise StartError(f"an earlier stack is still there: {'; '.join(left)}")
+        self._guard.log.path.unlink(missing_ok=True)
+
+    def _undone(self, healed: Healed) -> None:
+        what = "; ".join(healed.left or healed.steps)
+        self._warn(f"left on the machine: {what}" if healed.left else f"the guardian had to {what}")
+
+    def _warn(self, message: str) -> None:
+        self._journal.record(Noted(t=self._clock.now(), level="warning", message=message))
 
     async def _up(self) -> bool:
         """Start everything; False when told to stop meanwhile."""
@@ -110,37 +145,54 @@ class Supervisor:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(TimeoutError, OSError, ValueError), closing(writer):
             async with asyncio.timeout(LINE_LIMIT_S):
-                words = (await reader.readline()).decode().split()
-            reply = await self._answer(words)
+                line = await reader.readline()
+            answering = asyncio.create_task(self._answer(line.strip()))
+            # No more is said by whoever asked: the end of its words means that it is gone, or has thought better.
+            leaving = asyncio.create_task(reader.read())
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                answering.cancel()
+                await asyncio.wait({answering})
+            leaving.cancel()
+            reply = Reply(error="given up") if answering.cancelled() else answering.result()
             writer.write(msgspec.json.encode(reply) + b"\n")
             await writer.drain()
 
-    async def _answer(self, words: list[str]) -> Reply:
+    async def _answer(self, line: bytes) -> Reply:
         try:
-            return Reply(value=await self._obey(words))
+            return Reply(value=await self._obey(line))
         except CapsizeError as error:
-            return Reply(error=str(error))
+            return Reply(error=str(error), kind=type(error).__name__)
 
-    async def _obey(self, words: list[str]) -> Any:
-        match words:
-            case ["status"]:
+    async def _obey(self, line: bytes) -> Any:
+        match line:
+            case b"status":
                 return self._platform.instances()
-            case ["down"]:
+            case b"offer":
+                return self._offer()
+            case b"down":
                 self._over.set()
                 await self._down.wait()
-            case ["restart", name]:
-                await self._platform.stop(name)
-                await self._platform.start(name)
-            case ["scale", service, count] if count.isdecimal():
-                await self._platform.scale(service, int(count))
-            case [verb, name] if verb in ON_INSTANCE:
-                await getattr(self._platform, verb)(name)
-            case _:
-                raise UsageError(
-                    f"not a command: {' '.join(words)!r}. Known: status, down, restart NAME, "
-                    f"scale SERVICE COUNT, and {', '.join(ON_INSTANCE)} with the NAME of an instance"
-                )
-        return None
+                return None
+        try:
+            call = msgspec.json.decode(line, type=Call)
+        except msgspec.DecodeError as error:
+            raise UsageError(f"not a command: {line.decode(errors='replace')!r}: {error}") from error
+        return await carry_out(self._platform, call)
+
+    def _offer(self) -> Offer:
+        """Return what the platform can do, and why not where the machine or this stack does not allow it."""
+        on = self._platform
+        had = {name: kind for name, kind in abilities().items() if isinstance(on, kind)}
+        why = {name: on.lacks(kind) if isinstance(on, Selective) else None for name, kind in had.items()}
+        if "Proxied" in why and not self._order.links:
+            why["Proxied"] = "its connections go through no proxy; start it with: capsize up --proxied"
+        return Offer(
+            name=on.name,
+            abilities=why,
+            superuser_url=on.superuser_url,
+            prepared={one.name: one.prepared for one in self._order.services},
+        )
 
 
 def say(reply: Reply) -> None:
