@@ -19,6 +19,15 @@ NameTrouble = Literal["nxdomain", "servfail", "hang"]
 """How a name is not resolved: there is no such name, the server fails, or it never answers."""
 
 
+DOMAIN = "capsize.test"
+"""The domain of the names by which a service that was prepared for ``names`` knows others; reserved by RFC 6761."""
+
+
+def name_of(part: str) -> str:
+    """Return the host name of a part of the system for a service that was prepared for ``names``."""
+    return f"{part}.{DOMAIN}"
+
+
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """How to see that an instance is ready: an HTTP path that answers 200, or a text in its log.
 
@@ -94,6 +103,15 @@ class Platform(Protocol):
     @property
     def database_url(self) -> str:
         """Return the address of the database for the service and for probes."""
+        ...
+
+
+@runtime_checkable
+class Bridged(Protocol):
+    """Has instances that can't reach this machine's loopback, and lays a way by which they reach capsize."""
+
+    async def bridge(self) -> str:
+        """Lay it, if it is not there yet, and return capsize's address on it; ``down`` takes it away. Raises StartError."""
         ...
 
 

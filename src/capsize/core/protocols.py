@@ -112,8 +112,6 @@ class Probe(Protocol):
         ...
 
 
-class Fault(Protocol):
-    """How to break instances, and how to heal them. A frozen Struct whose fields are its configuration."""
 @runtime_checkable
 class Concluding(Protocol):
     """A probe that has a last look to take, when everything was healed and no load is left."""
@@ -123,6 +121,8 @@ class Concluding(Protocol):
         ...
 
 
+class Fault(Protocol):
+    """How to break instances, and how to heal them. A frozen Struct whose fields are its configuration."""
 
     name: ClassVar[str]
     requires: ClassVar[tuple[type, ...]]

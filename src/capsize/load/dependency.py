@@ -36,13 +36,18 @@ class Dependency:
 
     ``ok``: 200 at once. ``slow``: 200 after ``slow_s``. ``fail``: 500. ``hang``: the call is taken and never
     answered. ``garbage``: bytes that are no HTTP. ``refuse``: nobody listens; the port stays taken, so that
-    nobody else can answer there. A call keeps the mode in which it arrived.
+    nobody else can answer there. A call keeps the mode in which it arrived. Tasks call it by ``called``, a host
+    name perhaps; without it by the address on which it listens.
     """
 
     name = NAME
 
-    def __init__(self, record: Record, clock: Clock, *, host: str = "127.0.0.1") -> None:
-        self._record, self._clock, self._host = record, clock, host
+    def __init__(
+        self, record: Record, clock: Clock, *, host: str = "127.0.0.1", called: str | None = None
+    ) -> None:
+        self._record, self._clock, self._called = record, clock, called
+        self.host = host
+        """Where it listens; not to be changed any more once it does."""
         self._connections: set[Receiver] = set()
         self._server: asyncio.Server | None = None
         self._mode: DependencyMode = "ok"
@@ -53,7 +58,7 @@ class Dependency:
 
     async def __aenter__(self) -> Dependency:
         self._guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        self._guard.bind((self._host, 0))
+        self._guard.bind((self.host, 0))
         self._port = self._guard.getsockname()[1]
         await self._listen()
         return self
@@ -73,13 +78,13 @@ class Dependency:
 
     def url_for(self, key: str) -> str:
         """Return the address that the task of a submission is to call."""
-        return f"http://{self._host}:{self._port}{PREFIX}{key}"
+        return f"http://{self._called or self.host}:{self._port}{PREFIX}{key}"
 
     def instances(self, service: str | None = None) -> tuple[Instance, ...]:
         """Return the one instance that it is, unless another service is asked for."""
         if service not in (None, NAME):
             return ()
-        return (Instance(name=NAME, service=NAME, pid=None, host=self._host, port=self._port, ready=True),)
+        return (Instance(name=NAME, service=NAME, pid=None, host=self.host, port=self._port, ready=True),)
 
     async def become(self, mode: DependencyMode, *, slow_s: float = 0.0) -> None:
         """Answer so from now on; calls that are waiting are left as they are."""
@@ -98,7 +103,7 @@ class Dependency:
     async def _listen(self) -> None:
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Receiver(self._answer, self._connections),
-            self._host,
+            self.host,
             self._port,
             backlog=1024,
             reuse_port=True,

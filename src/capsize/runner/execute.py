@@ -18,7 +18,7 @@ from capsize.core.experiment import Experiment
 from capsize.core.guardrail import Aborted, Guardrails
 from capsize.core.http import Send
 from capsize.core.hypothesis import Steadiness
-from capsize.core.platform import Dependable, Leavable, Platform, Startable, name_of
+from capsize.core.platform import Bridged, Dependable, Leavable, Platform, Startable, name_of
 from capsize.core.protocols import Probe, Record, Stage
 from capsize.core.system import System
 from capsize.journal import Journal
@@ -71,40 +71,57 @@ async def execute(
     own = [progress.observe, steadiness.observe, guardrails.observe]
     with _Recording(directory, clock, [*own, *([observer] if observer else [])]) as record:
         guard = guardian(directory, record, clock)
-        async with Witness(record, clock) as witness, _outside(record, clock, parts) as outside:
-            under = make_platform(
-                platform,
-                directory=directory.logs,
-                record=record,
-                clock=clock,
-                fields={"witness_url": witness.url},
-                base_url=base_url,
-                outlives=keep,
-                links=experiment.links,
-                seed=experiment.seed,
-                guard=guard,
-            )
-            # A service that capsize did not start may be anywhere: it is not asked to call this machine.
-            dependency = outside if isinstance(under, Startable) else None
-            parts.require(under, system, dependency)
-            async with (
-                _ending(record, clock, experiment, directory, under.name, system.name),
-                guard,
-                _standing(under, system, experiment, parts, directory if keep else None),
-            ):
-                stage = await _stage(under, system, clock, record, progress, experiment.seed, dependency)
-                loads = Loads(stage, parts.loads)
-                striker = Striker(stage, experiment.strikes, parts.faults, guard.log, experiment.max_harm)
-                await guard.ready()
-                async with _probing(stage, parts.probes):
-                    await play(stage, experiment, loads, striker, steadiness, Limits(guardrails, guard))
-                await _audit(stage)
-                await last_looks(stage, parts.probes)
+        witness, outside = Witness(record, clock), _outside(record, clock, parts)
+        fields: dict[str, str] = {}
+        under = make_platform(
+            platform,
+            directory=directory.logs,
+            record=record,
+            clock=clock,
+            fields=fields,
+            base_url=base_url,
+            outlives=keep,
+            links=experiment.links,
+            seed=experiment.seed,
+            guard=guard,
+        )
+        # A service that capsize did not start may be anywhere: it is not asked to call this machine.
+        dependency = outside if isinstance(under, Startable) else None
+        parts.require(under, system, dependency)
+        async with (
+            _ending(record, clock, experiment, directory, under.name, system.name),
+            guard,
+            _listening(under, witness, outside, fields),
+            _standing(under, system, experiment, parts, directory if keep else None),
+        ):
+            stage = await _stage(under, system, clock, record, progress, experiment.seed, dependency)
+            loads = Loads(stage, parts.loads)
+            striker = Striker(stage, experiment.strikes, parts.faults, guard.log, experiment.max_harm)
+            await guard.ready()
+            async with _probing(stage, parts.probes):
+                await play(stage, experiment, loads, striker, steadiness, Limits(guardrails, guard))
+            await _audit(stage)
+            await last_looks(stage, parts.probes)
 
 
 def _outside(record: Record, clock: Clock, parts: Parts) -> Dependency:
     """Return the outside service, called by its name when names are to fail."""
     return Dependency(record, clock, called=name_of(DEPENDENCY) if parts.by_name else None)
+
+
+@asynccontextmanager
+async def _listening(
+    platform: Platform, witness: Witness, outside: Dependency, fields: dict[str, str]
+) -> AsyncIterator[None]:
+    """Have the witness and the outside service listen, where the instances of the platform can reach them."""
+    try:
+        if isinstance(platform, Bridged):
+            witness.host = outside.host = await platform.bridge()
+        async with witness, outside:
+            fields["witness_url"] = witness.url
+            yield
+    finally:
+        await platform.down()
 
 
 class _Recording:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import pwd
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,8 @@ class Recipe:
     """How an instance is started, seen to be ready, and stopped.
 
     ``before`` is run ahead of every start, to clear away what a killed process left. ``outlives``: it goes on
-    when capsize ends.
+    when capsize ends. ``joins`` tells, at each start, which control groups it enters; ``binds`` are files of ours
+    that it sees in the place of the machine's.
     """
 
     command: tuple[str, ...]
@@ -51,6 +52,8 @@ class Recipe:
     cwd: Path | None = None
     before: Callable[[], Awaitable[None]] | None = None
     outlives: bool = False
+    joins: Callable[[], Sequence[Path]] = tuple
+    binds: Sequence[tuple[Path, Path]] = ()
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,8 @@ class Keeper:
                 user=self._recipe.user,
                 cwd=self._recipe.cwd,
                 outlives=self._recipe.outlives,
+                joins=self._recipe.joins(),
+                binds=self._recipe.binds,
             )
         finally:
             os.close(fd)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from capsize.core.errors import StartError, UsageError
-from capsize.core.platform import Service
+from capsize.core.platform import Service, name_of
 from capsize.platforms.local.fields import fill
 from capsize.platforms.local.ports import HOST, claim, free_port
 
@@ -21,6 +22,8 @@ class Plan:
     detours: dict[str, dict[str, str]] = field(default_factory=dict)
     """What an instance is told instead of the plain addresses, since its connections go through a proxy."""
     database_url: str | None = None
+    files: Path | None = None
+    """Where the instances may keep data of their own."""
 
     @classmethod
     def of(cls, services: Sequence[Service], given: Mapping[str, str]) -> Plan:
@@ -80,14 +83,33 @@ class Plan:
         }
 
     def _values(self, service: Service, number: int) -> dict[str, str]:
-        own = {
+        own: dict[str, object] = {
             "instance": instance_name(service, number),
             "port": self.port(service, number),
             "database_url": self.database_url,
             "api_url": self.api_url,
         }
+        if any("{data}" in text for text in (*service.command, *service.env.values())):
+            own["data"] = self.folder(service, number)
         known = {name: str(value) for name, value in own.items() if value is not None}
-        return {**self.given, **known, **self.detours.get(instance_name(service, number), {})}
+        known |= self.detours.get(instance_name(service, number), {})
+        if "names" in service.prepared:
+            known = {name: self._by_name(name, value) for name, value in known.items()}
+        return {**self.given, **known}
+
+    def folder(self, service: Service, number: int) -> Path | None:
+        """Return the folder in which an instance may keep data, made when it is asked for."""
+        if self.files is None:
+            return None
+        folder = self.files / instance_name(service, number)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _by_name(self, field: str, value: str) -> str:
+        """Return an address with the host name of the service in the place of its number."""
+        role = {"database_url": "database", "api_url": "api"}.get(field)
+        found = None if role is None else self.of_role(role)
+        return value if found is None else value.replace(f"{HOST}:", f"{name_of(found.name)}:")
 
 
 def instance_name(service: Service, number: int) -> str:

@@ -89,17 +89,24 @@ def spawn(
     user: pwd.struct_passwd | None = None,
     cwd: Path | None = None,
     outlives: bool = False,
+    joins: Sequence[Path] = (),
+    binds: Sequence[tuple[Path, Path]] = (),
 ) -> Process:
     """Start a program with its output going to a file descriptor; ``user`` is whom to become, if anybody.
 
-    It dies with this process unless it ``outlives`` it.
+    It dies with this process unless it ``outlives`` it. ``joins`` are files of control groups to enter,
+    ``binds`` pairs of a file of ours and the one of the machine's in whose place it sees it.
 
     ``on_exit`` is called with the exit code in the turn of the event loop that notices the end.
     """
     ids = ("-", "-") if user is None else (str(user.pw_uid), str(user.pw_gid))
     parent = "-" if outlives else str(os.getpid())
+    around = (
+        ":".join(str(file) for file in joins) or "-",
+        ":".join(str(file) for pair in binds for file in pair) or "-",
+    )
     popen = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(LAUNCH), parent, *ids, *command],
+        [sys.executable, "-I", "-S", str(LAUNCH), parent, *ids, *around, *command],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+import time
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
+
+LOOK_S = 0.01
 
 T = TypeVar("T")
 
@@ -31,3 +34,13 @@ async def side_by_side(calls: Iterable[Coroutine[Any, Any, None]]) -> None:
     for result in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+
+
+async def seen(look: Callable[[], bool], limit_s: float) -> bool:
+    """Look until it is there, for things of the kernel's that nobody tells of; return whether it was in time."""
+    give_up = time.monotonic() + limit_s
+    while not look():
+        if time.monotonic() > give_up:
+            return False
+        await asyncio.sleep(LOOK_S)
+    return True
