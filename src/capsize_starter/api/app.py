@@ -40,7 +40,7 @@ def build(services: Services | None = None) -> FastAPI:
     # The last one added is the outermost.
     limits = services.settings
     app.add_middleware(BodyLimit, limit=limits.body_max, timeout_s=limits.body_timeout_s)
-    app.add_middleware(Measured, metrics=services.metrics)
+    app.add_middleware(Measured, metrics=services.metrics, database_s=limits.database_s)
     return app
 
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from capsize_starter.api.metrics import RequestMetrics
 from capsize_starter.api.problems import Kind, Problem, problem_response
+from capsize_starter.db import allowance
 from capsize_starter.log import EventLog
 
 log = EventLog("starter.api")
@@ -22,11 +23,15 @@ NO_ANSWER = 499
 
 
 class Measured:
-    """Counts requests and their latency by route template and status; answers 500 to what nobody caught."""
+    """Counts requests and their latency by route template and status; answers 500 to what nobody caught.
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
+    A request may wait for the database for `database_s` in all.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, database_s: float) -> None:
         self._app = app
         self._metrics = metrics
+        self._database_s = database_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,7 +49,8 @@ class Measured:
 
         metrics.in_flight += 1
         try:
-            await self._app(scope, receive, watch)
+            with allowance(self._database_s):
+                await self._app(scope, receive, watch)
         except Exception:
             # The traceback goes to the log and nothing of it to the client.
             log.exception("request.failed", method=scope["method"], path=scope["path"])

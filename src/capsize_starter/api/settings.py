@@ -18,8 +18,17 @@ class ApiSettings:
     """After SIGTERM, requests under way have so long to finish."""
     health_timeout_s: float = 1.0
     """A database that takes longer to answer a health check counts as away."""
+    database_s: float = 1.8
+    """All that one request may wait for the database, however many statements it needs."""
 
     def __post_init__(self) -> None:
-        for name in ("body_max", "body_timeout_s", "keep_alive_s", "server_grace_s", "health_timeout_s"):
+        for name in (
+            "body_max",
+            "body_timeout_s",
+            "keep_alive_s",
+            "server_grace_s",
+            "health_timeout_s",
+            "database_s",
+        ):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"STARTER_{name.upper()} must be above 0.")

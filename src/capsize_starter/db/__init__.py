@@ -3,7 +3,7 @@
 from capsize_starter.db.errors import DatabaseError, Unavailable
 from capsize_starter.db.listener import Listener
 from capsize_starter.db.migrate import migrate
-from capsize_starter.db.pool import Connection, Database
+from capsize_starter.db.pool import Connection, Database, allowance
 from capsize_starter.db.sqlfile import Queries, load_queries
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Listener",
     "Queries",
     "Unavailable",
+    "allowance",
     "load_queries",
     "migrate",
 ]

@@ -9,9 +9,12 @@ Weakness: a caller that is cancelled in the middle of a statement costs a connec
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
@@ -30,6 +33,44 @@ SERVER_OPTIONS = {
 }
 
 Connection: TypeAlias = asyncpg.Connection
+
+
+@dataclass(slots=True)
+class _Allowance:
+    """What is left of the time that a caller may spend on the database."""
+
+    left_s: float
+
+
+_allowance: ContextVar[_Allowance | None] = ContextVar("database allowance", default=None)
+
+
+@contextmanager
+def allowance(seconds: float) -> Iterator[None]:
+    """Let all sessions of the block together take so long, and no longer.
+
+    Each statement has its own limit. A caller with several of them would wait for the sum when the database is slow
+    without being away.
+    """
+    token = _allowance.set(_Allowance(seconds))
+    try:
+        yield
+    finally:
+        _allowance.reset(token)
+
+
+@contextmanager
+def _spending(limit_s: float) -> Iterator[float]:
+    """Give the block its limit or what is left of the allowance, and take off what it used."""
+    whole = _allowance.get()
+    if whole is None:
+        yield limit_s
+        return
+    began = time.monotonic()
+    try:
+        yield max(0.0, min(limit_s, whole.left_s))
+    finally:
+        whole.left_s -= time.monotonic() - began
 
 
 class PoolUsage(NamedTuple):
@@ -104,13 +145,17 @@ class Database:
 
     @asynccontextmanager
     async def session(self, timeout_s: float | None = None) -> AsyncIterator[Connection]:
-        """A connection for the block, dropped when the block did not end in order; the limit covers it all."""
+        """A connection for the block, dropped when the block did not end in order; the limit covers it all.
+
+        Inside of `allowance` it may be shorter: what the caller has left.
+        """
         limit = self._settings.db_timeout_s if timeout_s is None else timeout_s
         connection: Connection | None = None
         try:
-            async with asyncio.timeout(limit):
-                connection = await self.acquire()
-                yield connection
+            with _spending(limit) as left_s:
+                async with asyncio.timeout(left_s):
+                    connection = await self.acquire()
+                    yield connection
         except BaseException as error:
             if connection is not None:
                 self.release(connection, drop=not _still_good(error))

@@ -7,6 +7,7 @@ address can lock its owner out for a window.
 """
 
 import asyncio
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -207,7 +208,8 @@ class Users:
             log.info("password.rehash_failed", user=user_id, error=repr(error))
 
     def _start_chore(self, work: Any) -> None:
-        chore = asyncio.get_running_loop().create_task(work)
+        # With a context of its own: the request's time for the database is not the chore's.
+        chore = asyncio.get_running_loop().create_task(work, context=Context())
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
 
