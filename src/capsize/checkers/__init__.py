@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from capsize.checkers.acceptance import Acceptance
+from capsize.checkers.accounts import Accounts
 from capsize.checkers.attempts import Attempts
 from capsize.checkers.availability import Availability
 from capsize.checkers.bounded_answers import BoundedAnswers
@@ -102,6 +103,7 @@ CHECKERS: dict[str, type[Checker]] = {
     "utilization": Utilization,
     "recovery_trend": RecoveryTrend,
     "reported": ReportedDone,
+    "accounts": Accounts,
 }
 """Every checker by the name that an experiment calls it."""
 

@@ -12,6 +12,8 @@ from capsize.checkers.fleet import database_trouble, fleet
 from capsize.checkers.lives import Life, Run, lives
 from capsize.checkers.spans import touches
 from capsize.checkers.stories import tell
+from capsize.checkers.unfinished import REMOTE
+from capsize.core.events import Op
 from capsize.core.history import History
 from capsize.core.verdict import Result
 
@@ -32,6 +34,10 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
     database or its absence, up to a second more for finding it again, which shares a moment with the time
     from the finish to the next run's start, at most ``lease_s``. A run that had begun before the earlier one finished is never excused so, nor is one
     whose predecessor was recorded. A requeue by a client between the two finishes makes them two jobs.
+
+    A submission that was repeated and made two tasks is work done twice as well: a task that finished and that no
+    submission was acknowledged with. Submissions that were never acknowledged, and may have had an effect, explain
+    as many such tasks as they are. Of a service that capsize did not start nobody knows who else submits.
 
     UNKNOWN when the witness heard nothing.
     """
@@ -57,6 +63,7 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
                     redelivered += 1
                 else:
                     found.append((life.task, _message(earlier, later)))
+        found += _made_twice(history)
         finished = sum(life.finished is not None for life in known)
         return Result(
             checker=self.name,
@@ -73,6 +80,28 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
         until = min(later.began, done + (self.lease_s if records else COMMIT_S))
         away = ((low, high + RECONNECT_S) for low, high in database_trouble(history))
         return touches((*fleet(history).harmed(earlier.worker), *away), done, until)
+
+
+def _made_twice(history: History) -> list[tuple[str, str]]:
+    """Return the finished tasks that only a repeated submission can have made; none unless more than can be explained."""
+    known = lives(history)
+    remote = history.began is not None and history.began.platform == REMOTE
+    if remote or not known.acknowledged:
+        return []
+    tries = [op for op in history.of(Op) if op.call == "submit" and op.outcome != "fail"]
+    settled = {op.key for op in tries if op.outcome == "ok"}
+    open_ = {op.key or f"try {number}" for number, op in enumerate(tries)} - settled
+    ghosts = [life for life in known if life.finished is not None and life.acknowledged is None]
+    if len(ghosts) <= len(open_):
+        return []
+    return [
+        (
+            life.task,
+            f"task {life.task} finished at {life.finished:.3f} s, and no submission was acknowledged with it: one "
+            "that was repeated made two tasks",
+        )
+        for life in ghosts
+    ]
 
 
 def _asked_for(life: Life, earlier: Run, later: Run) -> bool:

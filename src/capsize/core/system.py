@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -28,6 +28,13 @@ class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     request: Request
     expect: tuple[int, ...] = (200,)
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What a login hands out."""
+
+    token: str
+    refresh_token: str
 
 
 class System(Protocol):
@@ -129,4 +136,59 @@ class Tabular(Protocol):
 
         Column ``task`` is the id as text; the others are the fields of :meth:`Telling.accepted`, as JSON text.
         """
+        ...
+
+
+@runtime_checkable
+class Operable(Protocol):
+    """A system whose users can take tasks up again, delete them, and purge what failed for good."""
+
+    def operation(
+        self,
+        what: Literal["retry", "requeue", "delete", "purge"],
+        task: str,
+        auth: tuple[tuple[str, str], ...],
+    ) -> Request:
+        """Return the request; 2xx confirms it, 4xx says that the task is in no state for it. ``purge`` names no task."""
+        ...
+
+    def look(self, task: str, auth: tuple[tuple[str, str], ...]) -> Request:
+        """Return the request for one task."""
+        ...
+
+    def looked(self, exchange: Exchange) -> str | None:
+        """Read the task's status, ``missing`` when the service does not know it; None when that is no answer."""
+        ...
+
+
+@runtime_checkable
+class Accountable(Protocol):
+    """A system whose users have accounts and sessions."""
+
+    def register(self, name: str) -> Request:
+        """Return the request that makes a user; 201, or 409 when there is one of that name."""
+        ...
+
+    def log_in(self, name: str) -> Request:
+        """Return the request that begins a session; 200, or 401 for a user that is not known."""
+        ...
+
+    def session(self, exchange: Exchange) -> Session | None:
+        """Read what a login or a refresh handed out; None if it is none."""
+        ...
+
+    def refresh(self, session: Session) -> Request:
+        """Return the request that trades the refresh token in, which works once; 200, or 401."""
+        ...
+
+    def whoami(self, session: Session) -> Request:
+        """Return a request that only a session's token may make; 200, or 401."""
+        ...
+
+    def log_out(self, session: Session) -> Request:
+        """Return the request that ends a session; 2xx, or 401 when it has ended."""
+        ...
+
+    def speaking_as(self, session: Session) -> tuple[tuple[str, str], ...]:
+        """Return the headers that authenticate a session's user."""
         ...

@@ -37,15 +37,22 @@ class Caller:
         judge: Judge,
         *,
         key: str | None = None,
+        about: str | None = None,
         content: Callable[[Exchange], dict[str, str]] | None = None,
     ) -> Op:
-        """Send, wait for the outcome, record it and return it. ``content`` tells what a success promises to keep."""
+        """Send, wait for the outcome, record it and return it. ``content`` tells what a success promises to keep.
+
+        ``about`` is the task that the call is about: it is recorded whatever comes of it, since a call that
+        nobody knows the outcome of may have done something to that task.
+        """
         began = self._clock.now()
         try:
             exchange = await self._send(request, self._timeout_s)
         except asyncio.CancelledError:
             error = "given up: the load ended while the request was under way"
-            self._write(call, planned, began, self._clock.now(), outcome="info", error=error, key=key)
+            self._write(
+                call, planned, began, self._clock.now(), outcome="info", error=error, key=key, task=about
+            )
             raise
         outcome, task = judge(exchange)
         status = None if exchange.response is None else exchange.response.status
@@ -57,7 +64,7 @@ class Caller:
             outcome=outcome,
             status=status,
             key=key,
-            task=task if outcome == "ok" else None,
+            task=about or (task if outcome == "ok" else None),
             error=None if outcome == "ok" else complaint(exchange),
             content=content(exchange) if content is not None and outcome == "ok" else {},
         )

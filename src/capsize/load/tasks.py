@@ -114,7 +114,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
             return ("fail" if exchange.response.status < 500 else "info"), None
 
         for tries in itertools.count():
-            op = await caller.call("cancel", request, stage.clock.now(), judge)
+            op = await caller.call("cancel", request, stage.clock.now(), judge, about=task)
             if op.outcome == "ok" or (op.status is not None and op.status < 500):
                 return
             await stage.clock.sleep(self._pause(tries, draw))

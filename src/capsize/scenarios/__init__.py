@@ -5,6 +5,7 @@ from __future__ import annotations
 from capsize.scenarios import (
     baseline,
     circuit_breaker,
+    commit_ambiguity,
     db_failure,
     dynamic_scaling,
     mixed_chaos,
@@ -31,6 +32,7 @@ SCENARIOS: dict[str, Scenario] = {
         multi_worker_chaos,
         dynamic_scaling,
         network_partition,
+        commit_ambiguity,
     )
 }
 """The catalogue by name, in the order in which they are listed."""

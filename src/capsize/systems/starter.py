@@ -14,6 +14,7 @@ from capsize.core.events import Outcome, Reported
 from capsize.core.http import Exchange, Request, Send
 from capsize.core.platform import Ready, Service
 from capsize.core.system import ApiCall, TaskOrder
+from capsize.systems.starter_users import StarterUsers
 
 Headers = tuple[tuple[str, str], ...]
 Count = Literal["created", "pending", "running", "completed", "failed", "cancelled", "dead_letter"]
@@ -70,7 +71,7 @@ class _Login(msgspec.Struct):
     token: str
 
 
-class Starter:
+class Starter(StarterUsers):
     """The starter, run from the platform's Python; ``program`` replaces the command that starts it.
 
     ``port`` is where the API listens; 0 asks for a free one.

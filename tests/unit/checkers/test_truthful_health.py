@@ -24,7 +24,7 @@ def test_ready_while_the_database_is_down_is_a_lie() -> None:
     past.database(0.0, 5.0, True).database(5.0, 9.0, False).database(9.1, 15.0, True).ready(0.0, 15.0)
     result = TruthfulHealth().check(past.history())
     assert result.verdict is Verdict.FAIL
-    assert "the API said ready, while the database was down" in result.findings[0].message
+    assert "the API said ready, while the database was out of its reach" in result.findings[0].message
 
 
 def test_answers_that_follow_the_database_pass() -> None:
