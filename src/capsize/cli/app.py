@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from capsize.cli.comparing import compare_command
 from capsize.cli.exits import BROKE, FAILED, SIGNALLED, USAGE, broke, complain
 from capsize.cli.fault import fault_group
 from capsize.cli.heal import heal_command
@@ -15,6 +16,7 @@ from capsize.cli.listing import list_command
 from capsize.cli.replay import replay_command
 from capsize.cli.reporting import report_command
 from capsize.cli.run import run_command
+from capsize.cli.schema import schema_command
 from capsize.cli.stack import down_command, status_command, strike_command, up_command
 from capsize.core.errors import CapsizeError, HistoryError, UsageError
 
@@ -48,6 +50,8 @@ for command in (
     list_command,
     judge_command,
     report_command,
+    compare_command,
+    schema_command,
     replay_command,
     up_command,
     down_command,

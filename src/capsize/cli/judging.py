@@ -58,11 +58,11 @@ def report_of(
     directory: RunDirectory, experiment: Experiment, history: History, judgement: Judgement
 ) -> RunReport:
     """Return the report of a recorded run; its duration is that of its history."""
-    from capsize.cli.one import not_steady
+    from capsize.cli.one import stopped_by
     from capsize.core.verdict import ScenarioResult
     from capsize.report import assemble
 
-    stopped = not_steady(history)
+    stopped, aborted = stopped_by(history, "not_steady"), stopped_by(history, "aborted")
     result = ScenarioResult(
         scenario=experiment.scenario,
         level=experiment.level.number,
@@ -70,7 +70,8 @@ def report_of(
         verdict=judgement.verdict,
         duration_s=history.end_s,
         not_steady=stopped is not None,
-        reason=stopped or "",
+        aborted=aborted is not None,
+        reason=stopped or aborted or "",
         run_dir=str(directory.path),
         time_scale=experiment.level.time_scale,
         judgement=judgement,

@@ -8,6 +8,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from capsize.cli.display import Display
 from capsize.cli.exits import complain, write_trace
@@ -133,7 +134,7 @@ def _reported(
         ending.least, ending.crash = worst((ending.least, Verdict.UNKNOWN)), ending.crash or _named(error)
         ending.reason = ending.reason or f"it could not be judged: {_named(error)}"
     verdict = worst((ending.least, judgement.verdict)) if judgement else ending.least
-    stopped = not_steady(history)
+    stopped, aborted = stopped_by(history, "not_steady"), stopped_by(history, "aborted")
     result = ScenarioResult(
         scenario=experiment.scenario,
         level=experiment.level.number,
@@ -142,7 +143,8 @@ def _reported(
         duration_s=duration_s,
         skipped=ending.skipped,
         not_steady=stopped is not None,
-        reason=ending.reason or stopped or "",
+        aborted=aborted is not None,
+        reason=ending.reason or stopped or aborted or "",
         run_dir=None if ending.skipped else str(directory.path),
         time_scale=experiment.level.time_scale,
         judgement=judgement,
@@ -194,10 +196,10 @@ def judge(experiment: Experiment, history: History) -> Judgement:
     return judged(experiment, history)
 
 
-def not_steady(history: History | None) -> str | None:
-    """Return why a run stopped before anything was harmed; None when it did not."""
+def stopped_by(history: History | None, how: Literal["not_steady", "aborted"]) -> str | None:
+    """Return why a run stopped before anything was harmed, or at a guardrail; None when it did not."""
     ended = history.ended if history else None
-    return ended.detail if ended is not None and ended.how == "not_steady" else None
+    return ended.detail if ended is not None and ended.how == how else None
 
 
 def _discard(directory: RunDirectory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from capsize.core.errors import UsageError
 from capsize.core.registry import unknown
@@ -19,13 +20,15 @@ def choose_system(name: str, port: int = 0) -> System:
     return make(port=port)
 
 
-def end_left_behind() -> None:
-    """End and remove the stacks whose owner is dead; those that were left up on purpose have another owner."""
+def end_left_behind() -> list[Path]:
+    """End and remove the stacks whose owner is dead, and return them; those left up on purpose have another owner."""
     from capsize.guardian.place import remove_place
     from capsize.platforms.local.place import stale_places
 
-    for path in stale_places():
+    stale = stale_places()
+    for path in stale:
         remove_place(path)
+    return stale
 
 
 def choose_platform(name: str) -> str:

@@ -34,6 +34,18 @@ _level_options = options(
     click.option("--deadline", type=Finite(), help="Seconds in which all tasks must be done."),
     click.option("--chaos-interval", type=Interval(), help="Seconds between two strikes."),
     click.option(
+        "--abort-when",
+        multiple=True,
+        metavar="CONDITION",
+        help="Stop the chaos, heal and end the run when this holds: 'api_success < 10% for 30s'. May be repeated.",
+    ),
+    click.option(
+        "--max-harm",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Let strikes have at most N instances in their hands at once; others wait.",
+    ),
+    click.option(
         "--time-scale",
         type=Finite(),
         default=1.0,
@@ -87,6 +99,7 @@ def run_command(
 
     With no option at all: every scenario at level 1, with a seed drawn at random.
     """
+    from capsize.cli.guardrails import guarded
     from capsize.cli.invocation import Invocation, carry_out
     from capsize.cli.parts import choose_platform, choose_system
     from capsize.cli.planning import plan
@@ -103,7 +116,7 @@ def run_command(
         experiments = tuple(without_control(experiment) for experiment in experiments)
     return carry_out(
         Invocation(
-            experiments=experiments,
+            experiments=guarded(experiments, given["abort_when"], given["max_harm"]),
             invalid=plans.invalid,
             alone=plans.alone,
             jobs=given["jobs"],
@@ -162,9 +175,12 @@ def command_line(scenarios: tuple[str, ...], difficulty: int, seed: int, given: 
         ("system", "starter"),
         ("base_url", None),
         ("time_scale", 1.0),
+        ("max_harm", None),
     ):
         if given[flag] != default:
             words += [f"--{flag.replace('_', '-')}", _word(given[flag])]
+    for text in given["abort_when"]:
+        words += ["--abort-when", text]
     for flag in ("workers", "tasks", "task_delay", "deadline", "chaos_interval"):
         if given[flag] is not None:
             words += [f"--{flag.replace('_', '-')}", _word(given[flag])]

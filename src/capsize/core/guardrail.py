@@ -45,7 +45,7 @@ METRICS: dict[str, dict[str, float]] = {
 """What can be asked, with the units that a figure may have and what each stands for.
 
 ``api_success``: API calls that came out well; ``ready``: good answers of the availability probe; ``pending`` and
-``running``: tasks, by the service's count; ``instances_down``: instances that are not ready; ``memory``: the
+``running``: tasks, by the service's count; ``instances_down``: instances that were ready and are not; ``memory``: the
 resident bytes of the largest instance.
 """
 _FORM = re.compile(
@@ -106,6 +106,7 @@ class Guardrails:
         self._seen: set[str] = set()
         self._answers: dict[str, deque[tuple[float, bool]]] = {"api_success": deque(), "ready": deque()}
         self._values: dict[str, float] = {}
+        self._been_up: set[str] = set()
         self._down: set[str] = set()
         self._memory: dict[str, float] = {}
 
@@ -175,8 +176,10 @@ class Guardrails:
 
     def _changed(self, event: InstanceChanged) -> None:
         if event.state == "ready":
+            self._been_up.add(event.instance)
             self._down.discard(event.instance)
-        else:
+        elif event.instance in self._been_up:
+            # A job that was run to its end was never up, and is not missed.
             self._down.add(event.instance)
             self._memory.pop(event.instance, None)
         self._see("instances_down", len(self._down))

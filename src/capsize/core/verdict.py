@@ -86,6 +86,7 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     ``judgement`` is None when the scenario was skipped or never got to a history; ``reason`` then says why.
     ``skipped`` results count neither as passed nor as failed. ``run_dir`` is None when nothing was written.
     ``not_steady``: the steady state did not hold, and the run stopped before anything was harmed.
+    ``aborted``: a guardrail was reached, and the run healed and stopped; what it had not proved by then stays open.
     ``invalid``: the scenario itself is broken and was not begun; it is skipped as well.
     """
 
@@ -96,6 +97,7 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     skipped: bool = False
     not_steady: bool = False
+    aborted: bool = False
     invalid: bool = False
     reason: str = ""
     run_dir: str | None = None

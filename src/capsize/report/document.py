@@ -21,7 +21,7 @@ from capsize.report.wording import status
 VERSION: Literal[1] = 1
 
 Word = Literal["PASS", "PARTIAL", "UNKNOWN", "FAIL"]
-Status = Literal["PASS", "PARTIAL", "UNKNOWN", "FAIL", "NOT STEADY", "SKIPPED", "ERROR"]
+Status = Literal["PASS", "PARTIAL", "UNKNOWN", "FAIL", "NOT STEADY", "ABORTED", "SKIPPED", "ERROR"]
 
 
 class ClaimDocument(msgspec.Struct, frozen=True, kw_only=True):

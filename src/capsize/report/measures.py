@@ -13,9 +13,9 @@ def headline(result: ScenarioResult) -> str:
     """Return what stands in brackets behind a scenario's verdict.
 
     Completion and retries where the scenario works through tasks, otherwise the API success rate and the
-    longest recovery; the reason where there is no judgement, or nothing was harmed.
+    longest recovery; the reason where there is no judgement, nothing was harmed, or a guardrail ended the run.
     """
-    if result.judgement is None or result.not_steady:
+    if result.judgement is None or result.not_steady or result.aborted:
         return result.reason
     judgement = result.judgement
     parts = []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from capsize.checkers.answers import ready
-from capsize.core.events import Event, InstanceChanged, Noted, PhaseChanged, RunEnded, Struck
+from capsize.core.events import Event, InstanceChanged, Noted, PhaseChanged, RunEnded, Struck, Undone
 from capsize.core.history import History
 from capsize.report.wording import describe, instance, seconds
 
@@ -78,7 +78,7 @@ def _told(history: History) -> Iterator[Moment]:
 
 def _text(event: Event, struck: bool) -> str | None:
     match event:
-        case PhaseChanged() | Struck() | Noted() | RunEnded():
+        case PhaseChanged() | Struck() | Undone() | Noted() | RunEnded():
             return describe(event)
         case InstanceChanged(state="ready" | "exited" | "gave_up") if struck:
             return instance(event)

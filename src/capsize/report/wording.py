@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from capsize.core.events import Event, InstanceChanged, Noted, PhaseChanged, RunEnded, Struck
-from capsize.core.verdict import ScenarioResult
+from capsize.core.events import Event, InstanceChanged, Noted, PhaseChanged, RunEnded, Struck, Undone
+from capsize.core.verdict import ScenarioResult, Verdict
 
 STRIKE_WORDS = {
     "begin": "about to strike",
@@ -51,7 +51,10 @@ def status(result: ScenarioResult) -> str:
         return "ERROR"
     if result.skipped:
         return "SKIPPED"
-    return "NOT STEADY" if result.not_steady else result.verdict.name
+    if result.not_steady:
+        return "NOT STEADY"
+    # What was proved before stays proved: a failure is called one.
+    return "ABORTED" if result.aborted and result.verdict is Verdict.UNKNOWN else result.verdict.name
 
 
 def describe(event: Event, *, verbose: bool = False) -> str | None:
@@ -63,6 +66,8 @@ def describe(event: Event, *, verbose: bool = False) -> str | None:
             return None if event.stage in QUIET_STAGES and not verbose else strike(event)
         case Noted():
             return f"{event.level}: {event.message}" if verbose or event.level != "info" else None
+        case Undone():
+            return undone(event)
         case InstanceChanged():
             return instance(event) if verbose or event.state == "gave_up" else None
         case RunEnded() if event.how != "completed":
@@ -76,6 +81,15 @@ def strike(event: Struck) -> str:
     whom = f" {', '.join(event.victims)}" if event.victims else ""
     detail = f" ({event.detail})" if event.detail else ""
     return f"strike {event.strike}: {event.fault}{whom}: {STRIKE_WORDS[event.stage]}{detail}"
+
+
+def undone(event: Undone) -> str:
+    """Return one line on what the guardian had to undo."""
+    whose = f" of strike {event.strike}" if event.strike else ""
+    why = "its time to live was over" if event.why == "overdue" else "it was left at the end"
+    if event.left:
+        return f"LEFT ON THE MACHINE{whose}: {'; '.join(event.left)}"
+    return f"the guardian had to {'; '.join(event.steps)}{whose}: {why}"
 
 
 def instance(event: InstanceChanged) -> str:
