@@ -49,7 +49,7 @@ def report_command(run: Path, form: str, output: Path | None) -> int:
         return 0
     from capsize.report import forms
 
-    text = forms.SUMMARY[form](folder(run)) if several else forms.RUN[form](_one(run))
+    text = forms.SUMMARY[form](folder(run)) if several else forms.RUN[form](one_run(run))
     if output is None or str(output) == "-":
         click.echo(text, nl=False)
     else:
@@ -80,7 +80,8 @@ def folder(path: Path) -> Summary:
     return Summary(runs=reports, duration_s=sum(report.result.duration_s for report in reports))
 
 
-def _one(path: Path) -> RunReport:
+def one_run(path: Path) -> RunReport:
+    """Return one recorded run, judged on the spot if it never was. Raises UsageError when it is none."""
     directory = open_run(path)
     return _told(directory, directory.history(), directory.judgement())
 
@@ -162,4 +163,4 @@ def _put(text: str, target: Path) -> Path | None:
     return target
 
 
-__all__ = ["folder", "report_command", "write"]
+__all__ = ["folder", "one_run", "report_command", "write"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from capsize.core.experiment import Experiment
 from capsize.core.history import History
@@ -58,7 +57,7 @@ def tiles(report: RunReport) -> tuple[tuple[str, str, str], ...]:
         return ()
     rows = []
     for name, text in key_figures(judgement):
-        value, _, rest = text.partition(" (")
+        value, _, rest = text.partition(", " if name == "Redelivered" else " (")
         if name == "Recovery":
             longest = number(judgement, "recovery", "recovery_max_s")
             median = number(judgement, "recovery", "recovery_p50_s")
@@ -101,9 +100,6 @@ def environment(
         )
         tables.append(("Replicas", tuple((name, str(n)) for name, n in experiment.replicas.items())))
         tables.append(("Settings of the service", tuple(sorted(experiment.settings.items()))))
-        tables.append(("Steady state", _plain(experiment.hypothesis)))
+        told = tuple((f"{n}.", text) for n, text in enumerate(experiment.hypothesis.told, start=1))
+        tables.append(("Steady state", told))
     return tuple((title, rows) for title, rows in tables if rows)
-
-
-def _plain(struct: Any) -> Rows:
-    return tuple((name.replace("_", " "), f"{getattr(struct, name)}") for name in struct.__struct_fields__)
