@@ -15,7 +15,7 @@ from capsize.core.undo import Guard
 from capsize.platforms.local import LocalPlatform
 from capsize.platforms.remote import RemotePlatform
 
-NAMES = ("local",)
+NAMES = ("local", "docker")
 """The platforms that a user can name; a base URL stands for the remote one."""
 
 
@@ -41,6 +41,13 @@ def make_platform(
         return RemotePlatform(base_url)
     if name not in NAMES:
         raise UsageError(unknown("platform", name, NAMES))
+    if name == "docker":
+        # Imported here: nobody else needs the engine's client.
+        from capsize.platforms.docker.platform import DockerPlatform
+
+        return DockerPlatform(
+            directory, record, clock, fields, guard=guard, links=links, seed=seed, outlives=outlives
+        )
     return LocalPlatform(
         directory, record, clock, fields, outlives=outlives, guard=guard, links=links, seed=seed
     )

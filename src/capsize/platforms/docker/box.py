@@ -43,8 +43,12 @@ class Box:
         self.name, self.service, self.port, self.order, self.log = name, service, port, order, log
         self.frozen = False
         self.code: int | None = None
+        self.out_of_memory = 0
+        """How often the kernel killed a process of it for want of memory."""
         self.container: Any = None
         self._engine, self._record, self._clock = engine, record, clock
+        self._address: str | None = None
+        """Its address on the network that it was taken off."""
         self._pid: int | None = None
         self._state: InstanceState = "stopped"
         self._wanted = self._leaving = self._ends_itself = False
@@ -59,6 +63,7 @@ class Box:
     def instance(self) -> Instance:
         """Return the instance as of now; one that is frozen, or on its way out, is not ready."""
         ready = self._state == "ready" and not self.frozen and not self._leaving
+        ready = ready and self._address is None
         return Instance(name=self.name, service=self.service, pid=self._pid, port=self.port, ready=ready)
 
     @property
@@ -86,7 +91,7 @@ class Box:
         try:
             async with asyncio.timeout(self.order.ready_limit_s):
                 await self._engine.ask(self.container.start)
-                await self._until(
+                await self.until(
                     lambda: (self._state == "ready" and not self._leaving) or (first and self._ends > ends)
                 )
         except TimeoutError:
@@ -106,7 +111,7 @@ class Box:
             async with asyncio.timeout(self.order.ready_limit_s):
                 self._wanted = self._ends_itself = True
                 await self._engine.ask(self.container.start)
-                await self._until(lambda: self._ends > 0)
+                await self.until(lambda: self._ends > 0)
         except TimeoutError:
             raise StartError(
                 f"{self.name} did not end within {self.order.ready_limit_s:g} s.{self.log.tail()}"
@@ -137,6 +142,10 @@ class Box:
             with suppress(EngineError):
                 await self._engine.ask(self.container.remove, force=True, v=True)
             await self.written()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Stop listening to it and leave its container as it is."""
         for task in (self._hearing, self._looking):
             if task is not None:
                 task.cancel()
@@ -146,16 +155,16 @@ class Box:
     async def kill(self) -> None:
         """Kill its main process, which all others in it die with. Raises Missed when none is running."""
         await self._signal(signal.SIGKILL)
-        await self._seen(self._gone(), "did not die of SIGKILL")
+        await self._seen(self.gone(), "did not die of SIGKILL")
 
     async def terminate(self) -> None:
         """Ask it to end and return when it is gone, killed after its grace period. Raises Missed."""
-        gone = self._gone()
+        gone = self.gone()
         self._leaving = True
         await self._signal(signal.Signals[self.order.stop_signal])
         try:
             async with asyncio.timeout(self.order.stop_grace_s):
-                await self._until(gone)
+                await self.until(gone)
         except TimeoutError:
             with suppress(Missed):
                 await self._signal(signal.SIGKILL)
@@ -177,6 +186,39 @@ class Box:
             await to_the_end(self._thaw())
         self.frozen = False
 
+    async def detach(self) -> None:
+        """Take it off its network. Raises Missed when it does not run, or is off already."""
+        self._running()
+        if self._address is not None:
+            raise Missed(f"{self.name} is off its network already")
+        network = await self._engine.ask(self._engine.client.networks.get, self.order.network)
+        await self._engine.ask(self.container.reload)
+        ends = self.container.attrs["NetworkSettings"]["Networks"]
+        self._address = str(ends[self.order.network]["IPAddress"])
+        try:
+            await self._engine.ask(network.disconnect, self.container)
+        except EngineError as error:
+            raise InjectionError(f"{self.name} can't be taken off its network: {error}") from error
+
+    async def attach(self) -> None:
+        """Put it back on its network, under its old address if that is still free; nothing when it is there."""
+        if self._address is None or self.container is None:
+            return
+        network = await self._engine.ask(self._engine.client.networks.get, self.order.network)
+        for address in (self._address, None):
+            try:
+                aliases = list(self.order.aliases)
+                await self._engine.ask(network.connect, self.container, aliases=aliases, ipv4_address=address)
+            except EngineError as error:
+                # By a strike that was cut short it never left.
+                if "already exists" in str(error):
+                    break
+                if address is None:
+                    raise InjectionError(f"{self.name} can't be put back on its network: {error}") from error
+            else:
+                break
+        self._address = None
+
     # ------------------------------------------------------------ inside
 
     async def written(self) -> None:
@@ -189,8 +231,8 @@ class Box:
             raise Missed(f"{self.name} was not running")
         return self._pid
 
-    def _gone(self) -> Callable[[], bool]:
-        """Return what tells whether the process of now is gone."""
+    def gone(self) -> Callable[[], bool]:
+        """Return what tells whether the process of now is gone. Raises Missed when none is running."""
         pid, ends = self._running(), self._ends
         return lambda: self._pid != pid or self._ends > ends
 
@@ -223,6 +265,9 @@ class Box:
             news = await self._news.get()
             if news.what == "start":
                 await self._began(news.t)
+            elif news.what == "oom":
+                self.out_of_memory += 1
+                self._tell()
             else:
                 self._ended(news.t, signalled(news.code or 0))
 
@@ -261,7 +306,7 @@ class Box:
     async def _seen(self, seen: Callable[[], bool], otherwise: str) -> None:
         try:
             async with asyncio.timeout(SEEN_LIMIT_S):
-                await self._until(seen)
+                await self.until(seen)
         except TimeoutError:
             raise InjectionError(f"{self.name} {otherwise} within {SEEN_LIMIT_S:g} s") from None
 
@@ -279,9 +324,13 @@ class Box:
                 code=code,
             )
         )
+        self._tell()
+
+    def _tell(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def _until(self, seen: Callable[[], bool]) -> None:
+    async def until(self, seen: Callable[[], bool]) -> None:
+        """Wait until something is so; looked at whenever the container changes."""
         while not seen():
             await self._changed.wait()

@@ -39,7 +39,7 @@ class Wire:
 
     async def open(self) -> None:
         """Begin; events from now on are heard. Raises EngineError."""
-        filters = {"label": self._label, "type": "container", "event": ["start", "die"]}
+        filters = {"label": self._label, "type": "container", "event": ["start", "die", "oom"]}
         events = self._engine.client.events
         self._stream = await self._engine.ask(events, decode=True, filters=filters)
         self._thread.start()

@@ -11,6 +11,7 @@ from capsize.platforms.local.looks import Look
 LOG_BYTES_MAX = "64m"
 HEALTH_EVERY_S = 5
 NS = 1_000_000_000
+CPU_PERIOD_US = 100_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Order:
                 test=["CMD", *self.health], interval=HEALTH_EVERY_S * NS, timeout=3 * NS, retries=3
             )
         if self.cpu is not None:
-            words["nano_cpus"] = int(min(self.cpu, cpus_max) * NS)
+            # A quota and not "nano_cpus", which could not be changed any more while it runs.
+            words |= {"cpu_period": CPU_PERIOD_US, "cpu_quota": int(min(self.cpu, cpus_max) * CPU_PERIOD_US)}
         if self.memory is not None:
             # No swap beside it: a service that needs more is to die of it, not to crawl.
             words |= {"mem_limit": self.memory, "memswap_limit": self.memory}

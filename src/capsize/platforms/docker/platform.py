@@ -6,23 +6,24 @@ import asyncio
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from capsize.core.clock import Clock
 from capsize.core.errors import InjectionError, StartError, UsageError
 from capsize.core.events import Noted
 from capsize.core.experiment import Link
-from capsize.core.platform import Instance, Route, Service
+from capsize.core.platform import Instance, Service
 from capsize.core.protocols import Record
 from capsize.core.undo import Containers, Guard
 from capsize.guardian import Unguarded
+from capsize.platforms.docker.abilities import Abilities
 from capsize.platforms.docker.box import Box
 from capsize.platforms.docker.database import Database
 from capsize.platforms.docker.engine import Engine, EngineError, connect
 from capsize.platforms.docker.ground import clear, clear_stale, make_network
 from capsize.platforms.docker.images import Images, ensure
+from capsize.platforms.docker.left import leave
+from capsize.platforms.docker.limits import ContainerLimits
 from capsize.platforms.docker.marks import Marks
 from capsize.platforms.docker.news import News, Wire
 from capsize.platforms.docker.order import Order, http_health
@@ -32,7 +33,7 @@ from capsize.platforms.local.looks import Look, at_once, http_ok, log_line
 from capsize.platforms.local.plan import Plan, instance_name
 from capsize.platforms.local.postgres import Superuser
 from capsize.platforms.local.waits import side_by_side, to_the_end
-from capsize.platforms.sessions import PostgresSession, Sessions
+from capsize.platforms.sessions import Sessions
 
 DOWN_GRACE_S = 2.0
 """How long an instance may take to end by itself when everything is taken down: nothing counts any more."""
@@ -40,7 +41,7 @@ DOWN_GRACE_S = 2.0
 PLACES = {"host": "0.0.0.0", "python": "python3"}
 
 
-class DockerPlatform:
+class DockerPlatform(Abilities):
     """Runs services and a PostgreSQL as containers; nothing of them is left after ``down``.
 
     ``directory`` gets one log file per instance. ``fields`` fill places in commands and environments beside
@@ -61,13 +62,16 @@ class DockerPlatform:
         guard: Guard | None = None,
         links: Sequence[Link] = (),
         seed: int = 0,
+        outlives: bool = False,
         images: Images | None = None,
         engine: Engine | None = None,
     ) -> None:
         self._directory, self._record, self._clock, self._fields = directory, record, clock, fields
         self._guard = guard or Unguarded()
         self._linked, self._seed, self._given_images = tuple(links), seed, images
+        self._outlives = outlives
         self._engine = engine or connect()
+        self._limits = ContainerLimits(self._engine)
         self._reset()
 
     def _reset(self) -> None:
@@ -93,7 +97,7 @@ class DockerPlatform:
     async def bridge(self) -> str:
         """Make the network of the run, if it is not there yet, and return this machine's address on it."""
         if self._gateway is None:
-            marks = self._marks = Marks.draw()
+            marks = self._marks = Marks.draw(outlives=self._outlives)
             self._ticket = self._guard.before(Containers(label=marks.label))
             self._gateway = await self._engine.ask(make_network, self._engine.client, marks)
         return self._gateway
@@ -125,6 +129,26 @@ class DockerPlatform:
         """
         await to_the_end(self._down())
 
+    def leave(self) -> Path:
+        """Let go of everything and leave it running; returns the folder by which ``capsize down --run`` ends it.
+
+        The engine goes on restarting what exits. Only for a platform that was made to outlive capsize.
+        """
+        if not self._outlives or self._marks is None or not self._boxes:
+            raise UsageError("only a stack that is up and was made to outlive capsize can be left")
+        place = leave(self._marks.label)
+        for box in self._boxes.values():
+            box.let_go()
+        if self._wire is not None:
+            self._wire.close()
+        for session in (self._superuser, self._sessions):
+            if session is not None:
+                session.drop()
+        self._links.let_go()
+        self._guard.after(self._ticket)
+        self._reset()
+        return place
+
     # ------------------------------------------------------------ what there is
 
     def instances(self, service: str | None = None) -> tuple[Instance, ...]:
@@ -151,31 +175,7 @@ class DockerPlatform:
         """Return the label that everything of the run bears, while there is something."""
         return None if self._marks is None else self._marks.label
 
-    # ------------------------------------------------------------ abilities
-
-    async def kill(self, instance: str) -> None:
-        """Kill an instance's main process from outside, so that its restart policy applies."""
-        await self._box(instance).kill()
-
-    async def terminate(self, instance: str) -> None:
-        """Ask an instance to end (SIGTERM; PostgreSQL: SIGINT) and return when it is gone."""
-        await self._box(instance).terminate()
-
-    async def stop(self, instance: str, *, hard: bool = False) -> None:
-        """Stop an instance and keep it down until ``start``."""
-        await self._box(instance).stop(hard=hard)
-
-    async def start(self, instance: str) -> None:
-        """Have an instance up and return when it is ready; nothing when it is."""
-        await self._box(instance).start()
-
-    async def pause(self, instance: str) -> None:
-        """Freeze all processes of an instance, by its control group."""
-        await self._box(instance).pause()
-
-    async def resume(self, instance: str) -> None:
-        """Let a frozen instance go on."""
-        await self._box(instance).resume()
+    # ------------------------------------------------------------ size
 
     async def scale(self, service: str, replicas: int) -> None:
         """Start instances side by side, or stop the highest ones gracefully, until there are so many."""
@@ -189,31 +189,6 @@ class DockerPlatform:
             await self._detour(found, numbers)
             await side_by_side(box.start() for box in [self._add(found, number) for number in numbers])
 
-    async def query(self, sql: str, *args: object) -> list[dict[str, Any]]:
-        """Run one statement as the database's superuser. Raises InjectionError."""
-        if self._superuser is None:
-            raise InjectionError("no database is running on this platform")
-        return await self._superuser.query(sql, args)
-
-    async def connect(self, label: str, *, as_service: bool = False) -> PostgresSession:
-        """Open one more session on the database; it stays until ``disconnect``."""
-        if self._sessions is None:
-            raise InjectionError("no database is running on this platform")
-        return await self._sessions.connect(label, as_service=as_service)
-
-    async def disconnect(self, label: str) -> None:
-        """End all sessions under a label and return when they are gone."""
-        if self._sessions is not None:
-            await self._sessions.disconnect(label)
-
-    def routes(self) -> tuple[Route, ...]:
-        """Return the connections that go through a proxy."""
-        return self._links.routes()
-
-    async def proxy(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask the proxy's control API. Raises InjectionError."""
-        return await self._links.call(method, path, body)
-
     # ------------------------------------------------------------ inside
 
     async def _rise(self, services: Sequence[Service]) -> None:
@@ -222,8 +197,11 @@ class DockerPlatform:
         if self._images is None:
             loop = asyncio.get_running_loop()
             # Images are made in a thread, and the journal belongs to the event loop.
-            say = partial(loop.call_soon_threadsafe, self._note)
-            self._images = await self._engine.ask(ensure, client, say)
+
+            def note(message: str) -> None:
+                loop.call_soon_threadsafe(self._note, message)
+
+            self._images = await self._engine.ask(ensure, client, note)
         gateway = await self.bridge()
         self._plan = Plan.of(services, PLACES | dict(self._fields))
         if self._linked:
@@ -328,11 +306,6 @@ class DockerPlatform:
 
     def _log(self, name: str) -> InstanceLog:
         return self._logs.setdefault(name, InstanceLog(self._directory / f"{name}.log"))
-
-    def _box(self, instance: str) -> Box:
-        if instance not in self._boxes:
-            raise UsageError(f"there is no instance {instance!r}. Known: {', '.join(self._boxes)}")
-        return self._boxes[instance]
 
     def _hear(self, news: News) -> None:
         box = self._boxes.get(news.instance) or self._jobs.get(news.instance)
