@@ -173,6 +173,19 @@ class Leavable(Platform, Protocol):
 
 
 @runtime_checkable
+class Detachable(Protocol):
+    """Can take an instance off the network: it runs, and nobody reaches it, nor it anybody."""
+
+    async def detach(self, instance: str) -> None:
+        """Take it off and return when it is; what is under way on its connections vanishes. Raises InjectionError."""
+        ...
+
+    async def attach(self, instance: str) -> None:
+        """Put it back under its old address; nothing when it is there. Raises InjectionError."""
+        ...
+
+
+@runtime_checkable
 class CpuLimitable(Protocol):
     """Can take computing time away from an instance."""
 

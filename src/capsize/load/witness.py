@@ -31,8 +31,8 @@ class _Announced(msgspec.Struct, frozen=True):
 
     task: _Name
     event: Announcement
-    attempt: Annotated[int, msgspec.Meta(ge=1)]
     worker: _Name
+    attempt: Annotated[int, msgspec.Meta(ge=1)] | None = None
     id: str = ""
 
 
@@ -49,10 +49,12 @@ class Witness:
 
     def __init__(self, record: Record, clock: Clock, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._record, self._clock = record, clock
-        self._host, self._port = host, port
+        self.host, self._port = host, port
+        """Where it listens; not to be changed any more once it does."""
         self._server: asyncio.Server | None = None
         self._connections: set[Receiver] = set()
         self._heard: OrderedDict[str, None] = OrderedDict()
+        self._runs: dict[str, list[str]] = {}
         self.accepted = 0
         """How many announcements were recorded."""
         self.refused = 0
@@ -61,7 +63,7 @@ class Witness:
     async def __aenter__(self) -> Witness:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Receiver(self._answer, self._connections), self._host, self._port, backlog=1024
+            lambda: Receiver(self._answer, self._connections), self.host, self._port, backlog=1024
         )
         self._port = self._server.sockets[0].getsockname()[1]
         return self
@@ -78,7 +80,7 @@ class Witness:
     @property
     def url(self) -> str:
         """Return the address for ``WITNESS_URL``; announcements go to ``/events`` below it."""
-        return f"http://{self._host}:{self._port}"
+        return f"http://{self.host}:{self._port}"
 
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, str]:
         if path == "/events":
@@ -98,11 +100,23 @@ class Witness:
         for one in announced if isinstance(announced, list) else (announced,):
             if self._again(one.id):
                 continue
+            attempt = one.attempt or self._count(one)
             self._record(
-                Witnessed(t=now, task=one.task, event=one.event, attempt=one.attempt, worker=one.worker)
+                Witnessed(t=now, task=one.task, event=one.event, attempt=attempt, worker=one.worker)
             )
             self.accepted += 1
         return 204, ""
+
+    def _count(self, one: _Announced) -> int:
+        """Return which run of its task an announcement is about, when its worker does not number them.
+
+        Each ``started`` is a new run; the rest belongs to the last run that this worker began.
+        """
+        runs = self._runs.setdefault(one.task, [])
+        if one.event == "started" or one.worker not in runs:
+            runs.append(one.worker)
+            return len(runs)
+        return len(runs) - runs[::-1].index(one.worker)
 
     def _again(self, announcement: str) -> bool:
         """Tell whether an announcement of this id was heard before; without an id nobody can tell."""
