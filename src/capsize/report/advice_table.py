@@ -320,6 +320,16 @@ CLAIM_ADVICE: dict[str, Advice] = {
         "A process gave up when it started into an outage, or workers are up and claim nothing.",
         "Let a start wait for what it needs; let a worker connect again for ever.",
     ),
+    "reconnected": _advice(
+        "A worker did not go back to work after its connections were disturbed",
+        "It waits for ever on a connection that is dead, or it lost its subscription and was never woken again.",
+        "Set time limits and TCP keepalives on the connection, listen again after each reconnect, and poll as well.",
+    ),
+    "accounts": _advice(
+        "What users were told of their accounts or sessions is not so",
+        "The answer is sent before the commit, or a token is accepted without a look at its session.",
+        "Answer after the commit; let every use of a token ask for its session.",
+    ),
     "restraint": _advice(
         "A process burns CPU while the database is away",
         "It connects or claims again without a pause.",
@@ -335,6 +345,7 @@ UNKNOWN_CHANGE: dict[str, str] = {
     "steady": "Start the service by hand and look at logs/: it was not well before anything was harmed.",
     "instrument": "Run it alone, without --jobs, or on a machine with more free cores.",
     "landed": "Give the strikes work to meet: --tasks for more of it, --task-delay for longer runs.",
+    "disturbed": "Give the connections traffic while they are disturbed: more tasks, or a longer chaos phase.",
     "retries": "Give the strikes work to meet: --tasks for more of it, --task-delay for longer runs.",
     "spread": "More tasks: --tasks.",
     "memory": "A longer run: more tasks, or a higher level.",
