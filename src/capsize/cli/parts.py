@@ -37,4 +37,9 @@ def choose_platform(name: str) -> str:
 
     if name not in NAMES:
         raise UsageError(unknown("platform", name, NAMES))
+    if name == "docker":
+        from capsize.platforms.docker.engine import connect
+
+        # Asked for its engine now: without one nothing is begun.
+        connect().close()
     return name

@@ -7,7 +7,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -20,9 +20,12 @@ from capsize.cli.exits import FAILED, SIGNALLED
 from capsize.cli.options import Finite
 
 if TYPE_CHECKING:
+    from capsize.core.experiment import Link
+    from capsize.core.platform import Preparation, Service
     from capsize.platforms.local.stack import StackState
 
 DEFAULT_PORT = 3000
+PREPARATIONS = ("clock", "disk", "names")
 LOOK_LIMIT_S = 3.0
 WATCH_EVERY_S = 0.5
 
@@ -39,7 +42,19 @@ WATCH_EVERY_S = 0.5
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Workers.")
 @click.option("--foreground", is_flag=True, help="Stay, and take everything down on Ctrl-C.")
-def up_command(port: int, workers: int, foreground: bool) -> int:
+@click.option(
+    "--proxied", is_flag=True, help="Connections to the database go through a proxy, for faults on them."
+)
+@click.option(
+    "--prepare",
+    "prepared",
+    multiple=True,
+    type=click.Choice(PREPARATIONS),
+    help="Start API and workers ready for faults of this kind; may be repeated.",
+)
+def up_command(
+    port: int, workers: int, foreground: bool, proxied: bool, prepared: tuple[Preparation, ...]
+) -> int:
     """Start PostgreSQL, the API and the workers, and leave them running.
 
     Returns when all are ready. When they run already on that port, it says where and changes nothing.
@@ -47,7 +62,6 @@ def up_command(port: int, workers: int, foreground: bool) -> int:
     from capsize.core.errors import UsageError
     from capsize.guardian.registry import state_folder
     from capsize.platforms.local import stack
-    from capsize.systems import Starter
 
     with _ending_on_signals():
         state = stack.read_state(state_folder())
@@ -56,13 +70,34 @@ def up_command(port: int, workers: int, foreground: bool) -> int:
                 f"a stack is up already, its API at {state.api_url}. End it first with: capsize down"
             )
         if state is None:
-            services = Starter(port=port).services({"api": 1, "worker": workers}, {})
+            services = _services(port, workers, prepared)
+            links = _links(services) if proxied else ()
             # No witness: outside a run nobody listens to the workers' announcements.
-            state = stack.up(services, fields={"witness_url": ""}, tell=_tell)
+            state = stack.up(services, fields={"witness_url": ""}, links=links, tell=_tell)
         _addresses(state)
         if foreground:
             _stay(state)
     return 0
+
+
+def _services(port: int, workers: int, prepared: tuple[Preparation, ...]) -> tuple[Service, ...]:
+    import msgspec
+
+    from capsize.systems import Starter
+
+    services = Starter(port=port).services({"api": 1, "worker": workers}, {})
+    return tuple(
+        msgspec.structs.replace(one, prepared=prepared) if one.role in ("api", "worker") else one
+        for one in services
+    )
+
+
+def _links(services: Sequence[Service]) -> tuple[Link, ...]:
+    """Return the connections that can be disturbed: all of those to the database."""
+    from capsize.core.experiment import Link
+
+    (database,) = (one.name for one in services if one.role == "database")
+    return tuple(Link(source=one.name, target=database) for one in services if one.role in ("api", "worker"))
 
 
 @click.command("down", short_help="Stop what up started.")
@@ -86,6 +121,8 @@ def down_command(run_directory: Path | None) -> int:
 def _end_left_up(path: Path) -> int:
     from capsize.core.errors import UsageError
     from capsize.guardian.place import is_place, remove_place
+    from capsize.platforms.docker.left import end as end_left
+    from capsize.platforms.docker.left import is_left
     from capsize.rundir import RunDirectory
 
     run = RunDirectory.open(path)
@@ -95,6 +132,8 @@ def _end_left_up(path: Path) -> int:
     place = Path(left.place)
     if is_place(place):
         remove_place(place)
+    elif is_left(place):
+        end_left(place)
     run.left_up_path.unlink()
     click.echo("What the run left up is down.")
     return 0

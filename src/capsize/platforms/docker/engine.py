@@ -91,5 +91,9 @@ def _words(error: BaseException) -> str:
     explanation = getattr(error, "explanation", None)
     if explanation:
         return str(explanation)
-    inner = error.__context__ if isinstance(error.__context__, OSError) else None
-    return str(inner or error) or type(error).__name__
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return str(error) or type(error).__name__
