@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from capsize.core.protocols import Fault
 from capsize.faults.bandwidth import Bandwidth
+from capsize.faults.clock_skew import ClockSkew
+from capsize.faults.cpu import Cpu
 from capsize.faults.crash_in_checkpoint import CrashInCheckpoint
 from capsize.faults.dependency import Dependency
+from capsize.faults.descriptors import Descriptors
+from capsize.faults.disconnect import Disconnect
+from capsize.faults.disk_error import DiskError
+from capsize.faults.disk_full import DiskFull
+from capsize.faults.disk_slow import DiskSlow
+from capsize.faults.dns import Dns
 from capsize.faults.exhaust_connections import ExhaustConnections
 from capsize.faults.injection import Injection, heal, inject, why_not
 from capsize.faults.kill import Kill
@@ -14,6 +22,7 @@ from capsize.faults.latency import Latency
 from capsize.faults.lock_table import LockTable
 from capsize.faults.lost_reply import LostReply
 from capsize.faults.lost_statement import LostStatement
+from capsize.faults.memory import Memory
 from capsize.faults.packet_loss import PacketLoss
 from capsize.faults.partition import Partition
 from capsize.faults.pause import Pause
@@ -31,8 +40,16 @@ from capsize.faults.terminate_connections import TerminateConnections
 
 FAULTS: dict[str, type[Fault]] = {
     "bandwidth": Bandwidth,
+    "clock_skew": ClockSkew,
+    "cpu": Cpu,
     "crash_in_checkpoint": CrashInCheckpoint,
     "dependency": Dependency,
+    "disconnect": Disconnect,
+    "descriptors": Descriptors,
+    "disk_error": DiskError,
+    "disk_full": DiskFull,
+    "disk_slow": DiskSlow,
+    "dns": Dns,
     "exhaust_connections": ExhaustConnections,
     "kill": Kill,
     "kill_point": KillPoint,
@@ -40,6 +57,7 @@ FAULTS: dict[str, type[Fault]] = {
     "lock_table": LockTable,
     "lost_reply": LostReply,
     "lost_statement": LostStatement,
+    "memory": Memory,
     "packet_loss": PacketLoss,
     "partition": Partition,
     "pause": Pause,
@@ -60,8 +78,16 @@ FAULTS: dict[str, type[Fault]] = {
 __all__ = [
     "FAULTS",
     "Bandwidth",
+    "ClockSkew",
+    "Cpu",
     "CrashInCheckpoint",
     "Dependency",
+    "Descriptors",
+    "Disconnect",
+    "DiskError",
+    "DiskFull",
+    "DiskSlow",
+    "Dns",
     "ExhaustConnections",
     "Injection",
     "Kill",
@@ -70,6 +96,7 @@ __all__ = [
     "LockTable",
     "LostReply",
     "LostStatement",
+    "Memory",
     "PacketLoss",
     "Partition",
     "Pause",

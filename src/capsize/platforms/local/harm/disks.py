@@ -219,9 +219,11 @@ def _forget(point: Path) -> None:
 
 def _ballast(file: Path) -> None:
     """Take all room that is left."""
-    with file.open("ab") as ballast, suppress(OSError):
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
         for size in (BLOCK, 4096):
             with suppress(OSError):
-                while True:
-                    ballast.write(b"\0" * size)
-                    ballast.flush()
+                while os.write(fd, b"\0" * size):
+                    pass
+    finally:
+        os.close(fd)
