@@ -1,0 +1,149 @@
+"""Starts runs, kills each at a drawn moment, and compares the machine with what it was before."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from capsize.core.experiment import Experiment
+from capsize.rundir import RunDirectory
+from quality.kills.inventory import inventory
+
+CAPSIZE = Path(sys.executable).with_name("capsize")
+CLEAN_LIMIT_S = 15.0
+LOOK_S = 0.02
+EARLY, EARLIEST_S, EARLY_S = 0.3, 0.1, 3.0
+CHAOS_S = 1.5
+CHAOS_LIMIT_S = 90.0
+
+Mode = Literal["process", "group", "guardian too"]
+
+
+class Kill(msgspec.Struct, frozen=True, kw_only=True):
+    """One kill: in which run and when, what was there then, and what was left; ``healed_s`` None means never."""
+
+    fault: str
+    mode: Mode
+    at_s: float
+    during: int
+    struck: bool
+    healed_s: float | None
+    left: tuple[str, ...]
+
+
+class Campaign:
+    """Kills on one machine, one after the other, at moments that are drawn.
+
+    Some fall anywhere in the first seconds, when everything is being started; the others in the seconds in which
+    faults strike, however long this machine took to come so far.
+    """
+
+    def __init__(self, output: Path, rng: random.Random) -> None:
+        self.output, self._rng, self._number = output, rng, 0
+        self._env = {k: v for k, v in os.environ.items() if k not in ("PORT", "BASE_URL", "OUTPUT_DIR")}
+        self._env["XDG_STATE_HOME"] = str(output / "state")
+
+    def kill(self, fault: str, plan: Experiment, mode: Mode) -> Kill:
+        """Start a run, kill it, wait until nothing is left of it, and tell how long that took."""
+        self._number += 1
+        plans = self.output / "plans"
+        plans.mkdir(parents=True, exist_ok=True)
+        directory = RunDirectory.create(plans, plan)
+        before = inventory()
+        began = time.monotonic()
+        process = self._start(directory.path)
+        if self._rng.random() < EARLY:
+            time.sleep(self._rng.uniform(EARLIEST_S, EARLY_S))
+        else:
+            self._wait_for_chaos(process)
+            time.sleep(self._rng.uniform(0.0, CHAOS_S))
+        at_s = time.monotonic() - began
+        during = inventory() - before
+        self._end(process, mode)
+        began = time.monotonic()
+        left = inventory() - before
+        while left and time.monotonic() - began < CLEAN_LIMIT_S:
+            time.sleep(LOOK_S)
+            left = inventory() - before
+        healed_s = None if left else round(time.monotonic() - began, 3)
+        return Kill(
+            fault=fault,
+            mode=mode,
+            at_s=round(at_s, 3),
+            during=len(during),
+            struck=self._struck(fault),
+            healed_s=healed_s,
+            left=tuple(sorted(left)),
+        )
+
+    def left(self, one: Kill) -> list[str]:
+        """Return what of that which a kill left is there still."""
+        return sorted(inventory() & {*one.left})
+
+    def heal(self) -> subprocess.CompletedProcess[str]:
+        """Have ``capsize heal --all`` clean up."""
+        return subprocess.run(
+            [CAPSIZE, "heal", "--all"],
+            capture_output=True,
+            text=True,
+            env=self._env,
+            timeout=60,
+            check=False,
+        )
+
+    def _start(self, plan: Path) -> subprocess.Popen[bytes]:
+        with (self.output / "capsize.log").open("ab") as log:
+            return subprocess.Popen(
+                [CAPSIZE, "replay", plan, "--output", self.output / f"runs-{self._number}"],
+                stdout=log,
+                stderr=log,
+                env=self._env,
+                start_new_session=True,
+            )
+
+    def _wait_for_chaos(self, process: subprocess.Popen[bytes]) -> None:
+        give_up = time.monotonic() + CHAOS_LIMIT_S
+        while time.monotonic() < give_up and process.poll() is None:
+            if '"phase":"chaos"' in self._history():
+                return
+            time.sleep(LOOK_S)
+        raise RuntimeError(
+            f"the run came to no chaos within {CHAOS_LIMIT_S:g} s; see {self.output}/capsize.log"
+        )
+
+    def _end(self, process: subprocess.Popen[bytes], mode: Mode) -> None:
+        if process.poll() is not None:
+            raise RuntimeError(
+                f"the run ended by itself with {process.returncode}, before it could be killed"
+            )
+        if mode == "guardian too":
+            for line in subprocess.run(
+                ("pgrep", "-P", str(process.pid), "-f", "capsize.guardian"),
+                capture_output=True,
+                text=True,
+                check=False,
+            ).stdout.split():
+                os.kill(process.pid, signal.SIGSTOP)  # it would start another one
+                os.kill(int(line), signal.SIGKILL)
+        if mode == "group":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()
+
+    def _struck(self, fault: str) -> bool:
+        """Return whether the fault was in effect: it had landed, and nobody had healed it."""
+        return f'"stage":"landed","fault":"{fault}"' in self._history()
+
+    def _history(self) -> str:
+        """Return the record of the run under way, or of the last one."""
+        runs = self.output / f"runs-{self._number}"
+        return "".join(path.read_text() for path in runs.glob("*/history.jsonl"))
