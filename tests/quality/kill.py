@@ -23,7 +23,6 @@ import msgspec
 from quality.kills.campaign import Campaign, Kill, Mode
 from quality.kills.plans import plan, possible
 
-LATEST_S = 6.0
 PROMISED_S = 2.0
 OWN_MACHINE = ("unshare", "--fork", "--pid", "--kill-child", "--mount", "--mount-proc", "--net", "--ipc")
 SETTLE = 'mount -t tmpfs capsize-kills /dev/shm && ip link set lo up && "$@"; exit $?'
@@ -36,9 +35,6 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="how many runs are killed")
     parser.add_argument("--seed", type=int, default=1, help="draws faults, moments and ways")
     parser.add_argument("--only", default="", help="faults, separated by commas")
-    parser.add_argument(
-        "--latest", type=float, default=LATEST_S, help="the last second at which a run is killed"
-    )
     parser.add_argument("--output", type=Path, default=None, help="where run directories and kills.json go")
     parser.add_argument(
         "--guardian-too", action="store_true", help="kill the guardian too; healed by hand then"
@@ -52,7 +48,7 @@ def main() -> int:
     output.mkdir(parents=True, exist_ok=True)
     print(f"run directories: {output}")
     rng = random.Random(arguments.seed)
-    campaign = Campaign(output, rng, arguments.latest)
+    campaign = Campaign(output, rng)
     if arguments.guardian_too:
         return _without_guardian(campaign, rng)
     return _with_guardian(campaign, rng, arguments)
