@@ -31,6 +31,9 @@ RELIABILITY = {
     "retry_base_s": "STARTER_RETRY_BASE_S",
 }
 """The experiment's settings that are environment variables of the starter under another name."""
+MIB = 1 << 20
+LIMITS: Any = {"cpu": 1.0, "memory": 256 * MIB}
+"""What one process of the starter may use up, where that can be bounded: about four times what it needs."""
 UNKNOWN_TYPE = "nonexistent_type"
 FIELDS = ("type", "payload", "priority", "max_attempts")
 """What never changes of a task, whatever happens to it."""
@@ -100,8 +103,8 @@ class Starter(StarterUsers):
             **{name: value for name, value in settings.items() if name.isupper()},
         }
         return (
-            Service(name="postgres", role="database", port=0),
-            Service(name="migrate", role="job", command=(*self.program, "migrate"), env=env),
+            Service(name="postgres", role="database", port=0, cpu=2.0, memory=1024 * MIB),
+            Service(name="migrate", role="job", command=(*self.program, "migrate"), env=env, **LIMITS),
             Service(
                 name="api",
                 role="api",
@@ -110,6 +113,7 @@ class Starter(StarterUsers):
                 replicas=replicas.get("api", 1),
                 port=self.port,
                 ready=Ready(http="/health/ready"),
+                **LIMITS,
             ),
             Service(
                 name="worker",
@@ -118,6 +122,7 @@ class Starter(StarterUsers):
                 env=env | {"WORKER_ID": "{instance}", "WITNESS_URL": "{witness_url}"},
                 replicas=replicas.get("worker", 2),
                 ready=Ready(log="worker.ready"),
+                **LIMITS,
             ),
         )
 
