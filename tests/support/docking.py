@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from capsize.core.clock import MonotonicClock
 from capsize.core.errors import UsageError
+from capsize.core.platform import Instance
 from capsize.platforms.docker.engine import Engine, connect
 from capsize.platforms.docker.images import OFFICIAL_POSTGRES, Images, base_image
+from capsize.platforms.docker.platform import DockerPlatform
 from support.engines import missing
+from support.guards import RecordingGuard
+from support.tiny import Recorder
+from support.waiting import until
 
 TINY = Path(__file__).with_name("tiny_api.py")
 OFFICIAL_PYTHON = "python:3.13-slim"
@@ -47,3 +54,31 @@ def tiny_images() -> Images:
     images = Images(starter=tag, postgres=base_image(client, "postgres", OFFICIAL_POSTGRES, print))
     engine.close()
     return images
+
+
+@dataclass
+class Docked:
+    """A platform on the engine, what it recorded, whom it told, and where its logs are."""
+
+    platform: DockerPlatform
+    record: Recorder
+    guard: RecordingGuard
+    logs: Path
+
+    def one(self, name: str) -> Instance:
+        """Return an instance by name."""
+        return next(i for i in self.platform.instances() if i.name == name)
+
+    async def ready(self, name: str) -> Instance:
+        """Wait until an instance is ready."""
+        await until(lambda: self.one(name).ready)
+        return self.one(name)
+
+
+def make(folder: Path) -> Docked:
+    """Make a platform for the services of ``tiny.py``."""
+    record, guard = Recorder(), RecordingGuard()
+    platform = DockerPlatform(
+        folder / "logs", record, MonotonicClock(), {}, guard=guard, images=tiny_images()
+    )
+    return Docked(platform, record, guard, folder / "logs")

@@ -133,7 +133,7 @@ class Box:
                 await self._engine.ask(self.container.kill)
         await self._engine.ask(self.container.stop, timeout=max(0, round(0 if hard else grace_s)))
         await self._seen(lambda: self._pid is None, "did not go down")
-        if self._state != "stopped":
+        if self._state != "stopped" and not self._ends_itself:
             self._say("stopped")
 
     async def remove(self) -> None:

@@ -13,7 +13,7 @@ from capsize.platforms.docker.order import CPU_PERIOD_US
 NO_LIMIT = -1
 ROOM = 8 << 20
 """How much more than it uses a container may have while it is filled."""
-HOG = ("sh", "-c", "head -c 1g /dev/zero | tail")
+HOG = ("sh", "-c", "head -c 1G /dev/zero | tail")
 """Takes memory until it is stopped, in any image that has a shell: the last line of that never ends."""
 KILL_LIMIT_S = 15.0
 FIRST_CHOICE = "1000"
