@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import TypeVar
 
 from capsize.core.events import Event, PhaseChanged, RunBegan, RunEnded
@@ -41,7 +42,7 @@ class History:
         """Return the last line, or None when the run was cut off."""
         return next(iter(self.of(RunEnded)), None)
 
-    @property
+    @cached_property
     def end_s(self) -> float:
         """Return the time of the last event, 0 for an empty history."""
         return max((event.t for event in self._events), default=0.0)

@@ -46,7 +46,7 @@ def facts(report: RunReport, history: History) -> Rows:
     if began is not None:
         rows.append(("Began", f"{datetime.fromtimestamp(began.wall, UTC):%Y-%m-%d %H:%M:%S} UTC"))
     if report.platform:
-        rows.append(("On", f"{report.system} / {report.platform}"))
+        rows.append(("On", " / ".join(name for name in (report.system, report.platform) if name)))
     return tuple(rows)
 
 

@@ -14,7 +14,16 @@
     runsOf[row].push({ begin, end, how: tasks.hows[how], attempt, worker: tasks.names[tasks.workers[n]] });
   }
   const seconds = t => `${t.toFixed(2)} s`;
+  const isOver = runs => runs.some(run => run.how === "finished" || run.how === "failed");
   const stateAt = (lane, t) => (lane.spans.find(([, a, b]) => a <= t && t <= b) || ["not there"])[0];
+
+  // Only the tasks that live in the part of the run that is zoomed to have a row.
+  const bornAt = tasks.ids.map((_, n) => tasks.accepted[n] ?? Math.min(...runsOf[n].map(run => run.begin)));
+  const overAt = tasks.ids.map((_, n) => isOver(runsOf[n]) ? Math.max(...runsOf[n].map(run => run.end)) : data.end);
+  let shown = tasks.ids.map((_, n) => n);
+  const show = () => {
+    shown = tasks.ids.map((_, n) => n).filter(n => bornAt[n] <= zoom[1] && overAt[n] >= zoom[0]);
+  };
 
   let plots = [], zoom = [0, data.end], colors = {}, printing = false;
 
@@ -134,13 +143,13 @@
   };
 
   const drawTasks = u => inside(u, (ctx, bbox) => {
-    const px = dpr(), row = bbox.height / tasks.ids.length, marked = [];
-    const thick = Math.max(px, row * 0.72);
-    runsOf.forEach((runs, n) => {
-      const y = bbox.top + row * n + (row - thick) / 2, accepted = tasks.accepted[n];
+    const px = dpr(), row = bbox.height / shown.length, marked = [];
+    const thick = Math.max(px, Math.min(row * 0.72, 26 * px));
+    shown.forEach((n, at) => {
+      const runs = runsOf[n], y = bbox.top + row * at + (row - thick) / 2, accepted = tasks.accepted[n];
       const first = runs.length ? Math.min(...runs.map(run => run.begin)) : data.end;
       // It waits until its last run begins, or to the end if no run ended it.
-      const over = runs.some(run => run.how === "finished" || run.how === "failed" || run.how === "open");
+      const over = isOver(runs) || runs.some(run => run.how === "open");
       const last = runs.length && over ? Math.max(...runs.map(run => run.begin)) : data.end;
       if (accepted !== null && last > accepted) {
         ctx.fillStyle = colors.wait;
@@ -172,6 +181,7 @@
 
   const setZoom = (low, high) => {
     zoom = high - low < 0.02 ? [0, data.end] : [Math.max(0, low), Math.min(data.end, high)];
+    show();
     for (const plot of plots) plot.setScale("x", { min: zoom[0], max: zoom[1] });
     const button = document.getElementById("zoom-out");
     if (button) button.disabled = zoom[0] === 0 && zoom[1] === data.end;
@@ -238,8 +248,7 @@
   const rowAt = u => {
     if (u.cursor.top === undefined || u.cursor.top < 0 || u.cursor.left < 0) return null;
     const height = u.bbox.height / dpr();
-    const row = Math.floor(u.cursor.top / height * tasks.ids.length);
-    return row >= 0 && row < tasks.ids.length ? row : null;
+    return shown[Math.floor(u.cursor.top / height * shown.length)] ?? null;
   };
   const life = row => {
     const runs = runsOf[row].map((run, n) =>
@@ -292,26 +301,22 @@
       scale: { distr: 3, log: 10 },
       axis: { values: (_, ticks) => ticks.map(value => (value === null || Math.log10(value) % 1 ? "" : value >= 1000 ? `${value / 1000} s` : `${value} ms`)) },
     });
-    if (document.getElementById("chart-work")) {
-      const [times, ...columns] = uPlot.join([
-        [data.depth.t, data.depth.pending, data.depth.running],
-        [data.work.t, data.work.accepted, data.work.finished],
-      ]);
-      make("chart-work", 170, {
-        rows: [times, ...columns],
-        series: [
-          { stroke: colors.c6, fill: `${colors.c6}33`, spanGaps: true }, { stroke: colors.c7, spanGaps: true },
-          { stroke: colors.c8, dash: [5, 4], spanGaps: true }, { stroke: colors.c1, width: 2, spanGaps: true },
-        ],
-        scale: whole,
-      });
-    }
+    make("chart-queue", 130, {
+      rows: [data.depth.t, data.depth.pending, data.depth.running],
+      series: [{ stroke: colors.c6, fill: `${colors.c6}33` }, { stroke: colors.c7 }],
+      scale: whole,
+    });
+    make("chart-work", 130, {
+      rows: [data.work.t, data.work.accepted, data.work.finished],
+      series: [{ stroke: colors.c8, dash: [5, 4] }, { stroke: colors.c1, width: 2 }],
+      scale: whole,
+    });
     if (tasks.ids.length) {
       const plot = make("chart-tasks", Math.min(560, Math.max(90, tasks.ids.length * 13)) + 32, {
         rows: [ends, none], series: [{}], scale: { range: [0, 1] },
         axis: {
           splits: () => [0, 1],
-          values: () => (tasks.ids.length > 1 ? [`task ${tasks.ids.length}`, "task 1"] : ["", "task 1"]),
+          values: () => (shown.length > 1 ? [`task ${shown.at(-1) + 1}`, `task ${shown[0] + 1}`] : ["", ""]),
         }, grid: false,
         hooks: { draw: drawTasks, setCursor: readTasks },
       });
