@@ -24,7 +24,8 @@ class Unaccounted(msgspec.Struct, frozen=True, kw_only=True):
 
     created = pending + running + completed + failed + cancelled; the dead-letter queue holds the failed ones;
     created is no lower than what was accepted before the look was sent less what may have been deleted, and
-    no higher than what may have been submitted before its answer came. ``other_creations`` drops the last:
+    no higher than what may have been submitted before its answer came less what had certainly been deleted.
+    ``other_creations`` drops the last:
     when other loads or users create tasks too.
 
     Counts that leave one of the six out are no evidence. UNKNOWN when no look brought all of them.
@@ -70,19 +71,20 @@ class Unaccounted(msgspec.Struct, frozen=True, kw_only=True):
         low = bisect_right(made.accepted, sample.began) - bisect_right(made.deletes, sample.t)
         if created < low and not made.purged_before(sample.t):
             yield f"{low} tasks had been accepted and only {created} are counted as created"
-        high = bisect_right(made.possible, sample.t)
+        high = bisect_right(made.possible, sample.t) - bisect_right(made.deleted, sample.began)
         if created > high and not self.other_creations:
             yield f"at most {high} tasks can have been submitted and {created} are counted as created"
 
 
 @dataclass(frozen=True, slots=True)
 class _Submissions:
-    """Sorted times: of acknowledgements, of first tries that may have had an effect, of deletes."""
+    """Sorted times: of acknowledgements, of first tries that may have had an effect, of deletes and confirmed ones."""
 
     accepted: list[float]
     possible: list[float]
     deletes: list[float]
     purges: list[float]
+    deleted: list[float]
 
     def purged_before(self, t: float) -> bool:
         """Return whether an unknown number of tasks may have been deleted."""
@@ -95,6 +97,7 @@ def _submissions(history: History) -> _Submissions:
     possible: dict[str, float] = {}
     deletes: list[float] = []
     purges: list[float] = []
+    deleted: list[float] = []
     for number, op in enumerate(history.of(Op)):
         if op.outcome == "fail":
             continue
@@ -105,7 +108,11 @@ def _submissions(history: History) -> _Submissions:
             possible[name] = min(op.sent, possible.get(name, op.sent))
         elif op.call in DELETES:
             (purges if op.call == "purge" else deletes).append(op.sent)
-    return _Submissions(sorted(accepted.values()), sorted(possible.values()), sorted(deletes), sorted(purges))
+            if op.call == "delete" and op.outcome == "ok":
+                deleted.append(op.t)
+    return _Submissions(
+        sorted(accepted.values()), sorted(possible.values()), sorted(deletes), sorted(purges), sorted(deleted)
+    )
 
 
 def _complete(sample: Sample) -> bool:

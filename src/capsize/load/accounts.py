@@ -77,10 +77,13 @@ class _Journey:
         if session is None:
             return
         await self._ask("me", system.whoami(session), 200)
-        spent, session = session, await self._refresh(session)
+        answer = await self._ask("refresh", system.refresh(session), 200)
+        spent, session = session, system.session(answer)
         if session is not None and thief:
             await self._ask("reuse", system.refresh(spent), 401)
             await self._ask("ended", system.whoami(session), 401)
+        if thief or status(answer) == 401:
+            # Refused: its own try took effect, and the new tokens were lost with the answer.
             session = await self._log_in()
         if session is None:
             return
@@ -90,11 +93,6 @@ class _Journey:
 
     async def _log_in(self) -> Session | None:
         return self._system.session(await self._ask("login", self._system.log_in(self._name), 200))
-
-    async def _refresh(self, session: Session) -> Session | None:
-        answer = await self._ask("refresh", self._system.refresh(session), 200)
-        # Refused: its own try took effect and the new tokens were lost with the answer. It has to log in again.
-        return await self._log_in() if status(answer) == 401 else self._system.session(answer)
 
     async def _ask(self, step: str, request: Request, good: int) -> Exchange:
         return await self._asker.ask(f"account:{step}", request, (good,), key=self._name)

@@ -48,14 +48,16 @@ OUTSIDE_S = (1.0, 4.0)
 LOSS_S = 6.0
 """When in a round a worker is killed inside of a task. What it held is taken back when its lease is over."""
 HELD_S = 3.0
+RETRY_AGAIN_S = 5.0
 LEAVE_S = 10.0
 """When in a round a worker is told to end inside of a task that takes longer than its grace."""
 KILL_S = (2.0, 12.0)
 AFTER_S = 4.0
 GRACE_S = "0.5"
 FAILURES, OPEN_S, RETRY_BASE_S = 3, 1.0, 0.3
-SHORT_S, LONG_S, OPERATED_S = 0.3, 2.5, 1.0
-SHORT_RATE, LONG_RATE, CALL_RATE, OPERATION_RATE, ACCOUNT_RATE = 1.5, 0.25, 2.0, 0.5, 0.6
+SHORT_S, LONG_S, OPERATED_S = 0.3, 4.0, 1.0
+"""What tasks take; the long ones outlive a lease, so that they live by its renewals."""
+SHORT_RATE, LONG_RATE, CALL_RATE, OPERATION_RATE, ACCOUNT_RATE = 1.5, 0.15, 2.0, 0.5, 0.6
 CALL_TIMEOUT_S, ATTEMPTS = 0.5, 20
 API_RATE = 10.0
 DONE_WITHIN_S = 90.0
@@ -112,7 +114,8 @@ def _strikes(level: Level, seed: int, doubt: Doubt) -> tuple[PlannedStrike, ...]
     strikes: list[PlannedStrike] = []
     for number in range(1, doubt.rounds + 1):
         start_s = level.scaled((number - 1) * ROUND_S)
-        strikes += [_lost(draw, level, doubt, kind, number, start_s) for kind in TRANSACTIONS]
+        for kind in TRANSACTIONS:
+            strikes += _lost(draw, level, doubt, kind, number, start_s)
         strikes += _causes(draw, level, number, start_s)
         strikes += [_kill(draw, level, name, n, start_s) for n, name in enumerate(kills[number - 1], start=1)]
     return tuple(strikes)
@@ -120,29 +123,40 @@ def _strikes(level: Level, seed: int, doubt: Doubt) -> tuple[PlannedStrike, ...]
 
 def _lost(
     draw: random.Random, level: Level, doubt: Doubt, kind: Transaction, number: int, start_s: float
-) -> PlannedStrike:
-    """Return the strike that loses the answers of one kind in one round, at all instances of its service."""
+) -> list[PlannedStrike]:
+    """Return the strikes that lose the answers of one kind in one round, at all instances of its service."""
+    how = "reset" if number == 1 or draw.random() < 0.5 else "close"
     at_s = start_s + level.scaled(draw.uniform(0.0, SPREAD_S))
-    args = _match(kind) | {
-        "how": "reset" if number == 1 or draw.random() < 0.5 else "close",
-        "first_n": doubt.answers,
-        "wait_s": level.scaled(WAIT_S),
-        "label": f"round {number}",
-    }
-    # Most of these find nothing to do. All answers are lost around the one that takes back, or gives back, a task.
-    around = {
-        "reap": level.scaled(LOSS_S) + lease_s(level) * 0.7,
-        "hand-back": level.scaled(LEAVE_S),
-    }.get(kind.name)
-    if around is not None:
-        at_s, args["first_n"] = start_s + around, None
-    held = doubt.answers > 1 or around is not None
+    held_s = level.scaled(HELD_S) if doubt.answers > 1 else None
+    lost = [_losing(level, kind, f"{number}", at_s, how, doubt.answers, held_s)]
+    # Most of these find nothing to do: all answers are lost around the one that takes back, or gives back, a task.
+    around = {"reap": level.scaled(LOSS_S) + lease_s(level) * 0.7, "hand-back": level.scaled(LEAVE_S)}
+    if kind.name in around:
+        again_s = start_s + around[kind.name]
+        lost.append(_losing(level, kind, f"{number}-around", again_s, how, None, level.scaled(HELD_S)))
+    elif kind.name == "retry":
+        # Two routes lead to it, in turn.
+        again_s = at_s + level.scaled(RETRY_AGAIN_S)
+        lost.append(_losing(level, kind, f"{number}-again", again_s, how, doubt.answers, held_s))
+    return lost
+
+
+def _losing(
+    level: Level,
+    kind: Transaction,
+    name: str,
+    at_s: float,
+    how: str,
+    first_n: int | None,
+    for_s: float | None,
+) -> PlannedStrike:
+    args = {"how": how, "first_n": first_n, "wait_s": level.scaled(WAIT_S), "label": name}
     return PlannedStrike(
-        id=f"{kind.name}.{number}",
+        id=f"{kind.name}.{name}",
         at_s=round(at_s, 3),
-        fault=spec("lost_reply", **args),
+        fault=spec("lost_reply", **_match(kind), **args),
         target=Target(service=kind.service, count=0, wait_s=2.0),
-        for_s=level.scaled(HELD_S) if held else None,
+        for_s=for_s,
     )
 
 

@@ -12,7 +12,9 @@ from capsize.scenarios import outages
 from capsize.scenarios.building import PROBES, Scenario, common_claims, lease_s, phases, settings, spec
 
 NAME = "network-partition"
-PURPOSE = "API or workers can't reach the database, or hardly: clear answers, no task done twice, all back at work"
+PURPOSE = (
+    "API or workers can't reach the database, or hardly: clear answers, no task done twice, all back at work"
+)
 
 CUT = spec("partition")
 DEAF, MUTE = spec("partition", cut="in"), spec("partition", cut="out")
@@ -119,7 +121,9 @@ def _loads(level: Level, end_s: float) -> tuple[LoadPlan, ...]:
     task_s = level.scaled(TASK_S)
     count = max(level.tasks, int(end_s * level.workers * BUSY / task_s))
     long = spec("tasks", label="long", count=level.workers, seconds=level.scaled(LONG_S))
-    short = spec("tasks", count=count, seconds=task_s, rate=round(count / end_s, 6), after_s=level.scaled(0.2))
+    short = spec(
+        "tasks", count=count, seconds=task_s, rate=round(count / end_s, 6), after_s=level.scaled(0.2)
+    )
     return (
         LoadPlan(load=spec("api", rate=outages.API_RATE), phases=("steady", *working)),
         LoadPlan(load=long, phases=working),

@@ -6,7 +6,18 @@ starts to work; ``defective.py`` applies one and then runs the starter as usual.
 
 from __future__ import annotations
 
-from quality.planted import circuits, compound, contents, cycles, delivery, floods, outages, scaling
+from quality.planted import (
+    ambiguity,
+    circuits,
+    compound,
+    contents,
+    cycles,
+    delivery,
+    floods,
+    outages,
+    partitions,
+    scaling,
+)
 from quality.planted.model import Defect
 
 DEFECTS: dict[str, Defect] = {
@@ -18,5 +29,7 @@ DEFECTS: dict[str, Defect] = {
     **cycles.DEFECTS,
     **circuits.DEFECTS,
     **compound.DEFECTS,
+    **partitions.DEFECTS,
+    **ambiguity.DEFECTS,
 }
 """Every defect by name."""
