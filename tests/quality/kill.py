@@ -8,6 +8,7 @@ in namespaces of processes, mounts, network and shared memory, so that nothing o
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import subprocess
@@ -25,7 +26,7 @@ from quality.kills.plans import plan, possible
 
 PROMISED_S = 2.0
 OWN_MACHINE = ("unshare", "--fork", "--pid", "--kill-child", "--mount", "--mount-proc", "--net", "--ipc")
-SETTLE = 'mount -t tmpfs capsize-kills /dev/shm && ip link set lo up && "$@"; exit $?'
+SETTLE = 'for d in /dev/shm $PRIVATE; do mount -t tmpfs kills $d; done; ip link set lo up; "$@"; exit $?'
 """bash stays as the first process of the namespace, which takes in orphans."""
 
 
@@ -43,8 +44,10 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.here:
         command = [*OWN_MACHINE, "bash", "-c", SETTLE, "bash", sys.executable, *sys.argv, "--here"]
-        return subprocess.run(command, check=False).returncode
-    output = (arguments.output or Path(tempfile.mkdtemp(prefix="kills-"))).absolute()
+        return subprocess.run(
+            command, check=False, env=os.environ | {"PRIVATE": _private(arguments.output)}
+        ).returncode
+    output = (arguments.output or Path(tempfile.mkdtemp(prefix="kills-", dir="/var/tmp"))).absolute()
     output.mkdir(parents=True, exist_ok=True)
     print(f"run directories: {output}")
     rng = random.Random(arguments.seed)
@@ -52,6 +55,12 @@ def main() -> int:
     if arguments.guardian_too:
         return _without_guardian(campaign, rng)
     return _with_guardian(campaign, rng, arguments)
+
+
+def _private(output: Path | None) -> str:
+    """Return /tmp, when nothing that is needed is below it: others leave things there while we look."""
+    needed = (Path(sys.prefix), Path(__file__), *([output.absolute()] if output else []))
+    return "" if any(path.is_relative_to("/tmp") for path in needed) else "/tmp"
 
 
 def _with_guardian(campaign: Campaign, rng: random.Random, arguments: argparse.Namespace) -> int:

@@ -38,15 +38,22 @@ class Owner(msgspec.Struct, frozen=True):
 
     def lives(self) -> bool:
         """Return whether it runs still. Only to be asked of one that is from here."""
-        return running(self.pid, self.created) is not None
+        try:
+            return (
+                bool(same(self.pid, self.created))
+                and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+            )
+        except psutil.NoSuchProcess:
+            return False
 
 
-def running(pid: int, created: float) -> psutil.Process | None:
-    """Return the process, None when it is gone, whoever has its number now."""
+def same(pid: int, created: float) -> bool | None:
+    """Return whether a number still stands for the process that was created then; None when it stands for none.
+
+    A process that is dead and not yet waited for still has its number.
+    """
     try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - created) < CLOCKS_DIFFER_S
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return abs(psutil.Process(pid).create_time() - created) < CLOCKS_DIFFER_S
     except psutil.NoSuchProcess:
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ LOOK_S = 0.02
 EARLY, EARLIEST_S, EARLY_S = 0.3, 0.1, 3.0
 CHAOS_S = 1.5
 CHAOS_LIMIT_S = 90.0
+STACK = re.compile(r"capsize-[0-9a-f]{12}")
 
 Mode = Literal["process", "group", "guardian too"]
 
@@ -66,13 +68,13 @@ class Campaign:
             self._wait_for_chaos(process)
             time.sleep(self._rng.uniform(0.0, CHAOS_S))
         at_s = time.monotonic() - began
-        during = inventory() - before
+        during = inventory(self._stacks()) - before
         self._end(process, mode)
         began = time.monotonic()
-        left = inventory() - before
+        left = inventory(self._stacks()) - before
         while left and time.monotonic() - began < CLEAN_LIMIT_S:
             time.sleep(LOOK_S)
-            left = inventory() - before
+            left = inventory(self._stacks()) - before
         healed_s = None if left else round(time.monotonic() - began, 3)
         return Kill(
             fault=fault,
@@ -86,7 +88,7 @@ class Campaign:
 
     def left(self, one: Kill) -> list[str]:
         """Return what of that which a kill left is there still."""
-        return sorted(inventory() & {*one.left})
+        return sorted(inventory(self._stacks()) & {*one.left})
 
     def heal(self) -> subprocess.CompletedProcess[str]:
         """Have ``capsize heal --all`` clean up."""
@@ -142,6 +144,11 @@ class Campaign:
     def _struck(self, fault: str) -> bool:
         """Return whether the fault was in effect: it had landed, and nobody had healed it."""
         return f'"stage":"landed","fault":"{fault}"' in self._history()
+
+    def _stacks(self) -> set[str]:
+        """Return the names of the folders that the run under way has, or was about to have."""
+        runs = self.output / f"runs-{self._number}"
+        return {name for path in runs.glob("*/undo.jsonl") for name in STACK.findall(path.read_text())}
 
     def _history(self) -> str:
         """Return the record of the run under way, or of the last one."""

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -34,9 +34,12 @@ DOCKER = {
 }
 
 
-def inventory(*, docker: bool = False) -> frozenset[str]:
-    """Return everything that could be left behind, each as ``kind: what``."""
-    found = {*_processes(), *_mounts(), *_files(), *_cgroups(), *_listening(), *_memory()}
+def inventory(stacks: Iterable[str] = (), *, docker: bool = False) -> frozenset[str]:
+    """Return everything that could be left behind, each as ``kind: what``.
+
+    Control groups can't be had in a namespace: those with the name of one of the ``stacks`` are looked for.
+    """
+    found = {*_processes(), *_mounts(), *_files(), *_cgroups(stacks), *_listening(), *_memory()}
     for kind, command in COMMANDS.items():
         found.update(f"{kind}: {line}" for line in _lines(command))
     for kind, command in DOCKER.items() if docker else ():
@@ -68,14 +71,10 @@ def _files() -> Iterator[str]:
             yield from (f"file: {path}" for path in folder.iterdir() if OURS.search(path.name))
 
 
-def _cgroups() -> Iterator[str]:
-    for path in CGROUPS.rglob("*capsize*"):
-        try:
-            # 0 stands for a process of another namespace: somebody else's run, beside us on this machine.
-            if path.is_dir() and "0" not in (path / "cgroup.procs").read_text().split():
-                yield f"cgroup: {path}"
-        except OSError:
-            continue
+def _cgroups(stacks: Iterable[str]) -> Iterator[str]:
+    names = tuple(stacks)
+    for folder, below, _ in os.walk(CGROUPS) if names else ():
+        yield from (f"cgroup: {folder}/{one}" for one in below if any(name in one for name in names))
 
 
 def _listening() -> Iterator[str]:

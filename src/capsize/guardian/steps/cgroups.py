@@ -14,7 +14,9 @@ TRIES, EVERY_S = 100, 0.01
 
 def remove_cgroup(path: Path) -> None:
     """Remove a cgroup and those below it; the processes inside go on in its parent. Raises HealError."""
-    if not path.is_relative_to(ROOT) or path == ROOT or (path.parent == ROOT and (path / "tasks").exists()):
+    # Right below the root version 1 has its controllers, which are nobody's own.
+    controller = path.parent == ROOT and not (ROOT / "cgroup.controllers").exists()
+    if not path.is_relative_to(ROOT) or path == ROOT or ".." in path.parts or controller:
         raise HealError(f"{path} can't be a cgroup of capsize's, and is left alone")
     for group in _deepest_first(path):
         _remove(group)

@@ -14,7 +14,8 @@ DEPTH_MIN = 3
 
 def remove_folder(path: Path) -> None:
     """Remove a folder or a file. Raises HealError, also for one that can't be ours."""
-    if not path.is_absolute() or len(path.parts) < DEPTH_MIN or path in (Path.home(), Path.cwd()):
+    plain = path.is_absolute() and ".." not in path.parts
+    if not plain or len(path.parts) < DEPTH_MIN or path in (Path.home(), Path.cwd()):
         raise HealError(f"{path} can't be a folder of capsize's, and is left alone")
     below = sorted(str(point) for point in mounted() if point.is_relative_to(path))
     if below:

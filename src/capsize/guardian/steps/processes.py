@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import psutil
-
 from capsize.core.undo import End, Resume
 from capsize.guardian import tree
-from capsize.guardian.owner import running
+from capsize.guardian.owner import same
 
 
 def resume(step: Resume) -> None:
@@ -27,4 +25,4 @@ def _ours(pid: int, created: float) -> bool:
     Nobody: then what is left of its session is its own, since the kernel gives no number away that a session
     still bears.
     """
-    return running(pid, created) is not None or not psutil.pid_exists(pid)
+    return same(pid, created) is not False
