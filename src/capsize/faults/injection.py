@@ -11,7 +11,7 @@ from capsize.core.errors import CapsizeError, HealError, InjectionError, NotSupp
 from capsize.core.platform import Platform, Selective
 from capsize.core.protocols import Fault
 from capsize.core.registry import unknown
-from capsize.platforms.local.waits import to_the_end
+from capsize.core.waits import to_the_end
 
 STRIKE_LIMIT_S = 30.0
 HEAL_LIMIT_S = 60.0

@@ -12,10 +12,10 @@ import msgspec
 
 from capsize.core.errors import CapsizeError, InjectionError, UsageError
 from capsize.core.platform import Instance, Service
+from capsize.core.waits import to_the_end
 from capsize.guardian.registry import state_folder
 from capsize.platforms.local import stack
 from capsize.platforms.local.postgres import Superuser
-from capsize.platforms.local.waits import to_the_end
 from capsize.platforms.local.wire import Call, Offer, abilities, methods, raised, returned
 from capsize.platforms.sessions import PostgresSession, Sessions
 
