@@ -68,7 +68,9 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
         if failed:
             return f"strike {_named(failed[0])} could not be carried out: {_said(failed[0], 'failed')}"
         if len(landed) < self.min:
-            why = next((detail for strike in everything for detail in strike.details.values() if detail), "")
+            # What landed tells by which means; the reason is with those that did not.
+            astray = (strike for strike in everything if "landed" not in strike.stages)
+            why = next((detail for strike in astray for detail in strike.details.values() if detail), "")
             hint = f" ({why})" if why else ""
             return f"{len(landed)} of {counted(len(everything), 'strike')} landed, {self.min} needed{hint}"
         if self.live and len(live) < self.min_live:

@@ -14,7 +14,7 @@ from capsize.faults.told import have_back, mend_each, strike_each
 class DiskError(msgspec.Struct, frozen=True, kw_only=True):
     """Fails ``operations`` (read, write, sync) on the disk that holds the victims' data with EIO, until it is healed.
 
-    What the kernel remembered of the files is dropped, so that reads reach the disk. The service is started on a
+    When reads are to fail, what the kernel remembered of the files is dropped, so that they reach the disk. The service is started on a
     disk of ours for it, by FUSE (mfusepy and libfuse).
     """
 

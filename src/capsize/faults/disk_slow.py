@@ -15,7 +15,7 @@ class DiskSlow(msgspec.Struct, frozen=True, kw_only=True):
     """Makes each read, write and sync of the victims' data take ``latency_ms``, all together ``kib_per_s``, until healed.
 
     The service is started on a disk of ours for it, by FUSE (mfusepy and libfuse). What the kernel remembers of
-    files that were read since is as fast as ever.
+    files is as fast as ever.
     """
 
     name: ClassVar[str] = "disk_slow"

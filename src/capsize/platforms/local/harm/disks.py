@@ -88,7 +88,8 @@ class Disks:
         point = self._served(instance)
 
         def failing() -> str:
-            _forget(point)
+            if "read" in operations:
+                _forget(point)
             _tell(point, Trouble(fail=operations))
             for operation in operations:
                 if _tried(point, operation)[0] != errno.EIO:
@@ -103,7 +104,6 @@ class Disks:
         point = self._served(instance)
 
         def slow() -> str:
-            _forget(point)
             _tell(point, Trouble(latency_s=latency_s, bytes_per_s=bytes_per_s))
             number, took_s = _tried(point, "write")
             if number is not None or took_s < latency_s:

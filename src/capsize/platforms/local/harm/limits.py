@@ -12,7 +12,7 @@ import psutil
 
 from capsize.core.errors import CapsizeError, HealError, InjectionError
 from capsize.core.undo import Guard, Run
-from capsize.platforms.local.harm.prlimit import started
+from capsize.platforms.local.harm.prlimit import main, started
 
 SCRIPT = Path(__file__).with_name("prlimit.py")
 SET_LIMIT_S = 10.0
@@ -51,14 +51,14 @@ class Limits:
         back = _command(pid, since, self.which, before)
         lowered = Lowered(back, pid, self.guard.before(Run(argv=back)))
         self._lowered.setdefault(instance, []).append(lowered)
-        _run(_command(pid, since, self.which, wanted), InjectionError)
+        _set(_command(pid, since, self.which, wanted), InjectionError)
         return before
 
     def restore(self, instance: str) -> None:
         """Give back what was lowered, the last first; processes that are gone need nothing. Raises HealError."""
         lowered = self._lowered.get(instance, [])
         while lowered:
-            _run(lowered[-1].back, HealError)
+            _set(lowered[-1].back, HealError)
             self.guard.after(lowered.pop().ticket)
 
     def forget(self) -> None:
@@ -98,7 +98,13 @@ def _number(text: str) -> int:
     return resource.RLIM_INFINITY if text == "unlimited" else int(text)
 
 
-def _run(command: tuple[str, ...], error: type[CapsizeError]) -> None:
+def _set(command: tuple[str, ...], error: type[CapsizeError]) -> None:
+    arguments = command[command.index(str(SCRIPT)) + 1 :]
+    if arguments[0] == "-":
+        # Our own user's: no process of its own is needed for it.
+        if main(*arguments) != 0:
+            raise error(f"the limit of process {arguments[2]} could not be set")
+        return
     try:
         done = subprocess.run(
             command,
