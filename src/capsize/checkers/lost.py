@@ -24,6 +24,9 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     what the service then still lists as pending or running is kept. With ``drained`` it is lost; if its worker
     died, ``stuck`` names the same task too, since both are true of it.
 
+    ``keeps_records`` false: the service forgets a task some time after it is over, as libraries with results
+    that expire do; then a task that it does not know is lost only if the witness did not see it finish.
+
     UNKNOWN when the service gave no last word on a task that the witness did not see finish, or on any task at
     all, and when no task was acknowledged.
     """
@@ -31,6 +34,7 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     name: ClassVar[str] = "lost"
 
     drained: bool = True
+    keeps_records: bool = True
 
     def check(self, history: History) -> Result:
         """Lay the acknowledged submissions beside the witness's finishes and the service's last words."""
@@ -56,11 +60,11 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _why(self, life: Life) -> str | None:
-        if life.status == "missing":
+        if life.status == "missing" and (self.keeps_records or life.finished is None):
             return (
                 None if life.deletes else f"task {life.task} was accepted, and the service does not know it"
             )
-        if life.finished is not None or life.status in (None, "completed"):
+        if life.finished is not None or life.status in (None, "completed", "missing"):
             return None
         if life.status == "failed":
             listed = life.reported is None or life.reported.dead_lettered

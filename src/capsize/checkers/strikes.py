@@ -18,8 +18,8 @@ AMBIGUOUS = frozenset({"lost_reply", "kill_point"})
 
 The process that a kill point ends is dead, and its death counts for itself.
 """
-DATABASES = frozenset({"postgres", "postgresql", "database", "db"})
-"""Names of services that are the database, which all workers depend on."""
+DATABASES = frozenset({"postgres", "postgresql", "database", "db", "redis", "rabbitmq", "broker"})
+"""Names of services that keep the tasks, a database or a broker, on which all workers depend."""
 HELD_S = 0.1
 """A fault that is healed sooner than this after it landed was not held: it was over when it was done."""
 

@@ -13,6 +13,7 @@ from capsize.cli.fault import fault_group
 from capsize.cli.heal import heal_command
 from capsize.cli.judging import judge_command
 from capsize.cli.listing import list_command
+from capsize.cli.queue import queue_command
 from capsize.cli.replay import replay_command
 from capsize.cli.reporting import report_command
 from capsize.cli.run import run_command
@@ -58,6 +59,7 @@ for command in (
     status_command,
     strike_command,
     fault_group,
+    queue_command,
     heal_command,
 ):
     cli.add_command(command)

@@ -29,7 +29,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
 
     ``invalid`` are scenarios that are broken themselves: they are reported and not begun. ``alone`` names the
     scenarios that automatic ``jobs`` keep from running beside others. ``reports`` are forms of the summary and
-    the files that they go to, beside what is always written.
+    the files that they go to, beside what is always written. ``told`` makes what is printed at the end, in the
+    place of the summary.
     """
 
     experiments: tuple[Experiment, ...]
@@ -45,6 +46,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     alone: frozenset[str] = frozenset()
     invalid: tuple[ScenarioResult, ...] = ()
     reports: tuple[Target, ...] = ()
+    told: Callable[[Summary], str] | None = None
 
 
 def carry_out(asked: Invocation) -> int:
@@ -173,5 +175,7 @@ def _seeds(asked: Invocation) -> str:
 
 def _print(whole: Summary, asked: Invocation) -> None:
     text = document.summary(whole) if asked.as_json else terminal.summary(whole, verbose=asked.verbose)
+    if asked.told is not None:
+        text = asked.told(whole)
     sys.stdout.write(text)
     sys.stdout.flush()

@@ -13,7 +13,10 @@ from capsize.core.system import System
 def choose_system(name: str, port: int = 0) -> System:
     """Return the system of that name, its API on the given port (0: a free one). Raises UsageError."""
     from capsize.systems import SYSTEMS
+    from capsize.systems.queue import PREFIX, QueueService
 
+    if name.startswith(PREFIX):
+        return QueueService.named(name, port)
     if name not in SYSTEMS:
         raise UsageError(unknown("system", name, SYSTEMS))
     make: Callable[..., System] = SYSTEMS[name]

@@ -43,8 +43,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One service of a system: how its instances are started, and when they count as ready.
 
     ``command`` and the values of ``env`` may hold the fields ``{port}``, ``{instance}``, ``{database_url}``,
-    ``{witness_url}``, ``{api_url}``, ``{host}`` (the address to listen on) and ``{python}`` (the Python that runs
-    a service); the platform fills them in. ``role`` ``database`` asks the platform
+    ``{witness_url}``, ``{api_url}``, ``{host}`` (the address to listen on), ``{python}`` (the Python that runs
+    a service), ``{data}`` (a folder of the instance's own) and, for another service with a port, ``{redis_host}`` and
+    ``{redis_port}``; the platform fills them in. ``role`` ``database`` asks the platform
     for a PostgreSQL of its own (``command`` is then empty), ``job`` is run once to its end before the
     services after it in order are started. ``port`` 0 asks for a free one, None for none. A restarted
     instance keeps its name and port. ``cpu`` (cores) and ``memory`` (bytes) are limits where the platform has them.

@@ -101,9 +101,7 @@ class Witness:
             if self._again(one.id):
                 continue
             attempt = one.attempt or self._count(one)
-            self._record(
-                Witnessed(t=now, task=one.task, event=one.event, attempt=attempt, worker=one.worker)
-            )
+            self._record(Witnessed(t=now, task=one.task, event=one.event, attempt=attempt, worker=one.worker))
             self.accepted += 1
         return 204, ""
 

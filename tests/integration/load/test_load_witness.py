@@ -67,7 +67,7 @@ async def test_a_list_is_recorded_in_its_order_all_or_none(clock):
         (b'"started"', "Expected"),
         ({**GOOD, "event": "begun"}, "Invalid enum value 'begun'"),
         ({**GOOD, "attempt": 0}, ">= 1"),
-        ({**GOOD, "attempt": "1"}, "Expected `int`"),
+        ({**GOOD, "attempt": "1"}, "Expected `int | null`"),
         ({**GOOD, "task": ""}, "length >= 1"),
         ({**GOOD, "worker": "w" * 300}, "length <= 256"),
         ({"task": "t1"}, "missing required field"),
@@ -191,3 +191,13 @@ async def test_an_announcement_that_is_sent_again_is_heard_once(clock):
         for name in ("x", "x", "y", "", ""):
             assert status(await client.send(announcing(GOOD | {"id": name}), LONG_S)) == 204
     assert len(events) == 4
+
+
+async def test_runs_that_their_worker_does_not_number_are_numbered(clock):
+    """Without an attempt each start is a further run of its task, and the rest belongs to its worker's last one."""
+    events: list[Event] = []
+    said = [("a", "started"), ("b", "started"), ("a", "finished"), ("a", "started"), ("a", "recorded")]
+    batch = [{"task": "t1", "event": event, "worker": worker} for worker, event in said]
+    async with Witness(events.append, clock) as witness, HttpClient.to(witness.url, clock) as client:
+        assert status(await client.send(announcing(batch), LONG_S)) == 204
+    assert [event.attempt for event in events if isinstance(event, Witnessed)] == [1, 2, 1, 3, 3]

@@ -88,6 +88,7 @@ class Plan:
             "port": self.port(service, number),
             "database_url": self.database_url,
             "api_url": self.api_url,
+            **self._addresses(),
         }
         if any("{data}" in text for text in (*service.command, *service.env.values())):
             own["data"] = self.folder(service, number)
@@ -96,6 +97,16 @@ class Plan:
         if "names" in service.prepared:
             known = {name: self._by_name(name, value) for name, value in known.items()}
         return {**self.given, **known}
+
+    def _addresses(self) -> dict[str, object]:
+        """Return host and port of each service's first instance, as in ``{redis_host}`` and ``{redis_port}``."""
+        found: dict[str, object] = {}
+        for service in self.services:
+            port = self.ports.get(instance_name(service, 1))
+            if port is not None:
+                name = service.name.replace("-", "_")
+                found |= {f"{name}_host": HOST, f"{name}_port": port}
+        return found
 
     def folder(self, service: Service, number: int) -> Path | None:
         """Return the folder in which an instance may keep data, made when it is asked for."""
