@@ -18,6 +18,7 @@ import asyncpg
 import psutil
 import pytest
 
+from capsize.cli.app import entry
 from capsize.faults import FAULTS
 from support.engines import need_postgres
 
@@ -165,13 +166,15 @@ WRONG = {
 }
 
 
-def test_a_mistake_is_said_in_one_message_and_nothing_is_touched(stack: Stack) -> None:
+def test_a_mistake_is_said_in_one_message_and_nothing_is_touched(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Exit code 64, the known names or what is taken, every process the same, nothing left injected."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(stack.state))
     before = stack.document()["instances"]
     for argv, message in WRONG.values():
-        ran = stack("fault", "inject", *argv)
-        assert ran.returncode == 64, (argv, ran.stdout, ran.stderr)
-        assert message in " ".join(ran.stderr.split()), (argv, ran.stderr)
+        assert entry(["fault", "inject", *argv]) == 64, argv
+        assert message in " ".join(capsys.readouterr().err.split()), argv
     assert stack.document()["instances"] == before
     assert stack.open() == []
 
