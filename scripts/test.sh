@@ -8,7 +8,7 @@ set -euo pipefail
 
 # shellcheck source=lib/venv.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/venv.sh"
-ensure_venv starter,test
+ensure_venv starter,docker,test
 cd "$ROOT"
 
 step() {
