@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -21,10 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import msgspec
 
-from quality.kills.campaign import Campaign, Kill, Mode
+from quality.kills.campaign import Campaign, Kill, Mode, NotUnderWay
 from quality.kills.plans import plan, possible
 
 PROMISED_S = 2.0
+TRIES, TRY_AGAIN_S = 5, 3.0
 OWN_MACHINE = ("unshare", "--fork", "--pid", "--kill-child", "--mount", "--mount-proc", "--net", "--ipc")
 SETTLE = 'for d in /dev/shm $PRIVATE; do mount -t tmpfs kills $d; done; ip link set lo up; "$@"; exit $?'
 """bash stays as the first process of the namespace, which takes in orphans."""
@@ -74,12 +76,24 @@ def _with_guardian(campaign: Campaign, rng: random.Random, arguments: argparse.N
             rng.shuffle(names)
         fault = names[number % len(names)]
         mode: Mode = rng.choice(("process", "group"))
-        kills.append(campaign.kill(fault, plan(fault, rng), mode))
+        kills.append(_killed(campaign, fault, rng, mode))
         _print(number + 1, kills[-1])
     _summarize(kills)
     (campaign.output / "kills.json").write_bytes(msgspec.json.format(msgspec.json.encode(kills)))
     late = [one for one in kills if one.healed_s is None or one.healed_s > PROMISED_S]
     return 1 if late else 0
+
+
+def _killed(campaign: Campaign, fault: str, rng: random.Random, mode: Mode) -> Kill:
+    for _ in range(TRIES):
+        try:
+            return campaign.kill(fault, plan(fault, rng), mode)
+        except NotUnderWay as error:
+            print(f"     {fault}: {error}", flush=True)
+            time.sleep(TRY_AGAIN_S)
+    raise SystemExit(
+        f"{fault}: no run came so far that it could be killed; see {campaign.output}/capsize.log"
+    )
 
 
 def _without_guardian(campaign: Campaign, rng: random.Random) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from capsize.core.events import Event, Struck
 from capsize.core.experiment import Experiment, Phase, PlannedStrike, Spec, Target
+from capsize.core.guardrail import Guardrails
 from capsize.core.hypothesis import Steadiness
 from capsize.core.levels import level
 from capsize.core.platform import Service
@@ -16,6 +17,7 @@ from capsize.faults import FAULTS
 from capsize.guardian import UndoLog
 from capsize.load.progress import LiveProgress
 from capsize.platforms.memory import MemoryPlatform
+from capsize.runner.limits import Limits
 from capsize.runner.stage import RunningStage
 from capsize.runner.striker import Striker
 from capsize.systems import Starter
@@ -34,28 +36,37 @@ class Rig:
     events: list[Event]
     steadiness: Steadiness
     undo: Path
+    guardrails: Guardrails
     watchers: list[Callable[[Event], None]] = field(default_factory=list)
 
     def strikes(self) -> list[tuple[str, str]]:
         """Return each strike's steps in order, as (strike, stage)."""
         return [(event.strike, event.stage) for event in self.events if isinstance(event, Struck)]
 
-    def striker(self, *planned: PlannedStrike) -> Striker:
+    @property
+    def limits(self) -> Limits:
+        """Return what may end the run before its time: nothing, without guardrails."""
+        return Limits(self.guardrails, None)
+
+    def striker(self, *planned: PlannedStrike, max_harm: int | None = None) -> Striker:
         """Return a striker for a plan."""
         faults = {strike.id: make(FAULTS, strike.fault, "fault") for strike in planned}
-        return Striker(self.stage, planned, faults, UndoLog(self.undo))
+        return Striker(self.stage, planned, faults, UndoLog(self.undo), max_harm)
 
 
-async def rig(tmp_path: Path, *, kind: type[MemoryPlatform] = MemoryPlatform) -> Rig:
+async def rig(
+    tmp_path: Path, *, kind: type[MemoryPlatform] = MemoryPlatform, abort_when: tuple[str, ...] = ()
+) -> Rig:
     """Bring a database and three workers up on the memory platform, at simulated time 0."""
     clock = SimulatedClock()
     events: list[Event] = []
-    progress, steadiness = LiveProgress(), Steadiness()
+    progress, steadiness, guardrails = LiveProgress(), Steadiness(), Guardrails(abort_when)
 
     def record(event: Event) -> None:
         events.append(event)
         progress.observe(event)
         steadiness.observe(event)
+        guardrails.observe(event)
 
     platform = kind(record, clock)
     await platform.up([DATABASE, WORKERS])
@@ -68,7 +79,7 @@ async def rig(tmp_path: Path, *, kind: type[MemoryPlatform] = MemoryPlatform) ->
         seed=1,
         auth=(),
     )
-    return Rig(stage, platform, events, steadiness, tmp_path / "undo.jsonl")
+    return Rig(stage, platform, events, steadiness, tmp_path / "undo.jsonl", guardrails)
 
 
 def strike(

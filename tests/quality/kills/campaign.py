@@ -41,6 +41,10 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
     left: tuple[str, ...]
 
 
+class NotUnderWay(Exception):
+    """The run did not come so far that it could be killed; nothing is proved by it."""
+
+
 class Campaign:
     """Kills on one machine, one after the other, at moments that are drawn.
 
@@ -117,15 +121,13 @@ class Campaign:
             if '"phase":"chaos"' in self._history():
                 return
             time.sleep(LOOK_S)
-        raise RuntimeError(
+        raise NotUnderWay(
             f"the run came to no chaos within {CHAOS_LIMIT_S:g} s; see {self.output}/capsize.log"
         )
 
     def _end(self, process: subprocess.Popen[bytes], mode: Mode) -> None:
         if process.poll() is not None:
-            raise RuntimeError(
-                f"the run ended by itself with {process.returncode}, before it could be killed"
-            )
+            raise NotUnderWay(f"the run ended by itself with {process.returncode}, before it could be killed")
         if mode == "guardian too":
             for line in subprocess.run(
                 ("pgrep", "-P", str(process.pid), "-f", "capsize.guardian"),

@@ -93,7 +93,7 @@ def test_phases_come_in_order_and_say_what_ended_them(tmp_path: Path) -> None:
             STEADY, Phase(name="chaos", limit_s=2.0), Phase(name="drain", limit_s=1.0, until="settled")
         )
         loads = _loads(bench, (Ready(), ("steady", "chaos", "drain")), (Works(60.0), ("drain",)))
-        await play(bench.stage, plan, loads, bench.striker(), bench.steadiness)
+        await play(bench.stage, plan, loads, bench.striker(), bench.steadiness, bench.limits)
         return bench
 
     assert _phases(run(main())) == [
@@ -113,7 +113,7 @@ def test_a_settled_phase_waits_for_the_work_and_no_longer(tmp_path: Path) -> Non
         bench = await rig(tmp_path)
         plan = experiment(STEADY, Phase(name="chaos", limit_s=60.0, until="settled"))
         loads = _loads(bench, (Ready(), ("steady", "chaos")), (Works(3.0), ("chaos",)))
-        await play(bench.stage, plan, loads, bench.striker(), bench.steadiness)
+        await play(bench.stage, plan, loads, bench.striker(), bench.steadiness, bench.limits)
         times = [e.t for e in bench.events if isinstance(e, PhaseChanged) and e.phase == "chaos"]
         return times[1] - times[0]
 
@@ -128,7 +128,9 @@ def test_no_steady_state_stops_the_run_before_anything_is_harmed(tmp_path: Path)
         plan = experiment(STEADY, Phase(name="chaos", limit_s=5.0))
         loads = _loads(bench, (Ready(bad=[(0.0, 100.0)]), ("steady", "chaos")))
         with pytest.raises(NotSteady):
-            await play(bench.stage, plan, loads, bench.striker(strike(1, 1.0)), bench.steadiness)
+            await play(
+                bench.stage, plan, loads, bench.striker(strike(1, 1.0)), bench.steadiness, bench.limits
+            )
         return bench
 
     bench = run(main())
@@ -144,7 +146,7 @@ def test_strikes_belong_to_the_chaos_phase_and_are_healed_at_its_end(tmp_path: P
         plan = experiment(STEADY, Phase(name="chaos", limit_s=4.0), Phase(name="recovery", limit_s=1.0))
         loads = _loads(bench, (Ready(), ("steady", "chaos", "recovery")))
         striker = bench.striker(strike(1, 1.0, fault="pause", for_s=100.0))
-        await play(bench.stage, plan, loads, striker, bench.steadiness)
+        await play(bench.stage, plan, loads, striker, bench.steadiness, bench.limits)
         return bench
 
     bench = run(main())
@@ -163,7 +165,7 @@ def test_an_interrupt_heals_and_stops_the_loads(tmp_path: Path) -> None:
         plan = experiment(STEADY, Phase(name="chaos", limit_s=100.0))
         loads = _loads(bench, (Ready(), ("steady", "chaos")), (work, ("chaos",)))
         striker = bench.striker(strike(1, 1.0, fault="stop", for_s=50.0))
-        playing = asyncio.create_task(play(bench.stage, plan, loads, striker, bench.steadiness))
+        playing = asyncio.create_task(play(bench.stage, plan, loads, striker, bench.steadiness, bench.limits))
         await bench.stage.clock.sleep(10.0)
         assert not bench.platform.instances("worker")[0].ready
         playing.cancel()
@@ -185,6 +187,6 @@ def test_a_load_that_breaks_breaks_the_run(tmp_path: Path) -> None:
         plan = experiment(STEADY, Phase(name="chaos", limit_s=5.0))
         loads = _loads(bench, (Ready(), ("steady", "chaos")), (Breaks(), ("chaos",)))
         with pytest.raises(ZeroDivisionError):
-            await play(bench.stage, plan, loads, bench.striker(), bench.steadiness)
+            await play(bench.stage, plan, loads, bench.striker(), bench.steadiness, bench.limits)
 
     run(main())
