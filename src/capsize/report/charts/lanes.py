@@ -40,7 +40,9 @@ def lanes(history: History) -> tuple[Lane, ...]:
     """Return the lanes in the order in which the instances were first heard of; one-off jobs are left out."""
     instances = fleet(history)
     named = services(history)
-    servers = [name for name, line in instances.incarnations.items() if any(one.ready for one in line)]
+    servers = [
+        name for name, line in instances.incarnations.items() if any(one.ready is not None for one in line)
+    ]
     return tuple(_lane(history, instances, name, named.get(name, "")) for name in servers[:LANES_MAX])
 
 

@@ -74,7 +74,8 @@ def _chosen(known: list[Life], told: list[Life], marks: dict[str, list[str]]) ->
     """Return the tasks to draw."""
     first = sorted(told, key=lambda life: life.task not in marks)
     keep = {life.task for life in first[: DRAWN_MAX - min(SAMPLE_MIN, len(known) - len(told))]}
-    others = [life.task for life in known if life.task not in keep]
+    befallen = {life.task for life in told}
+    others = [life.task for life in known if life.task not in befallen]
     room = DRAWN_MAX - len(keep)
     if len(others) <= room:
         return keep | set(others)
