@@ -153,7 +153,7 @@ def plan(platform: AttachedPlatform, fault: Any, whom: tuple[str, ...], for_s: f
     made = make(FAULTS, fault, "fault")
     reason = why_not(made, platform)
     if reason is not None:
-        raise UsageError(f"the fault {fault.name!r} can't be had here: {reason}")
+        raise UsageError(f"the fault {fault.name!r} {reason}")
     if not whom and getattr(made, "aim", "") == "database":
         whom = _database(platform)
     if not whom:

@@ -30,7 +30,7 @@ async def inject(fault: Fault, platform: Platform, victims: Iterable[str]) -> As
     names = aimed(platform, victims)
     reason = why_not(fault, platform)
     if reason is not None:
-        raise NotSupported(f"the fault {fault.name!r} can't be had here: {reason}")
+        raise NotSupported(f"the fault {fault.name!r} {reason}")
     injection = Injection(fault, names)
     try:
         injection.told = await _strike(fault, platform, names)
@@ -72,12 +72,13 @@ def aimed(platform: Platform, victims: Iterable[str]) -> tuple[str, ...]:
 
 
 def why_not(fault: Fault | type[Fault], platform: Any) -> str | None:
-    """Return why a platform can't have a fault; None when it can."""
+    """Return why a platform can't have a fault, as the rest of "the fault ..."; None when it can."""
     missing = [need.__name__ for need in fault.requires if not isinstance(platform, need)]
     if missing:
-        return f"it needs a platform that is {' and '.join(missing)}; {platform.name!r} is not"
+        return f"needs a platform that is {' and '.join(missing)}; {platform.name!r} is not"
     if isinstance(platform, Selective):
-        return next(filter(None, map(platform.lacks, fault.requires)), None)
+        for why in filter(None, map(platform.lacks, fault.requires)):
+            return f"can't be had here: {why}"
     return None
 
 

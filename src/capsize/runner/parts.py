@@ -10,11 +10,11 @@ import msgspec
 from capsize.checkers import CHECKERS
 from capsize.core.errors import NotSupported, UsageError
 from capsize.core.experiment import Experiment, Link, LoadPlan, PlannedStrike
-from capsize.core.platform import Dependable, Platform, Preparation, Selective, Service
+from capsize.core.platform import Dependable, Platform, Preparation, Service
 from capsize.core.protocols import Demanding, Evident, Fault, Load, Prepared, Probe
 from capsize.core.registry import make
 from capsize.core.system import System
-from capsize.faults import FAULTS
+from capsize.faults import FAULTS, why_not
 from capsize.load import LOADS
 from capsize.probes import PROBES
 
@@ -47,15 +47,9 @@ class Parts:
         """Raise NotSupported when a fault or a load needs an ability that platform or system lack."""
         for fault in self.faults.values():
             on = against(fault, platform, dependency)
-            missing = [need.__name__ for need in fault.requires if not isinstance(on, need)]
-            if missing:
-                raise NotSupported(
-                    f"the fault {fault.name!r} needs a platform that is {' and '.join(missing)}; "
-                    f"{platform.name!r} is not"
-                )
-            if isinstance(on, Selective):
-                for why in filter(None, map(on.lacks, fault.requires)):
-                    raise NotSupported(f"the fault {fault.name!r} can't be had on this machine: {why}")
+            reason = why_not(fault, on)
+            if reason is not None:
+                raise NotSupported(f"the fault {fault.name!r} {reason}")
         for _, load in self.loads:
             lacking = load.lacks(system) if isinstance(load, Demanding) else None
             if lacking is not None:

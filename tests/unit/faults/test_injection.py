@@ -153,7 +153,9 @@ async def test_what_makes_no_sense_is_said_before_anything_is_touched() -> None:
         async with inject(Kill(), platform, ["workr"]):
             pass
     lacking = await made(MemoryPlatform.without(Pausable))
-    with pytest.raises(NotSupported, match="it needs a platform that is Pausable; 'memory' is not"):
+    with pytest.raises(
+        NotSupported, match="the fault 'pause' needs a platform that is Pausable; 'memory' is not"
+    ):
         async with inject(Pause(), lacking, ["worker"]):
             pass
 
@@ -163,7 +165,7 @@ async def test_what_makes_no_sense_is_said_before_anything_is_touched() -> None:
 
     poor = await made(Poor)
     assert isinstance(poor, Selective)
-    assert why_not(Pause(), poor) == "the kernel can't"
+    assert why_not(Pause(), poor) == "can't be had here: the kernel can't"
     assert why_not(Kill, poor) is None
     assert why_not(LockTable(table="tasks"), platform) is None
     assert platform.calls == lacking.calls == poor.calls == []
