@@ -50,7 +50,7 @@ WATCH_EVERY_S = 0.5
     "prepared",
     multiple=True,
     type=click.Choice(PREPARATIONS),
-    help="Start API and workers ready for faults of this kind; may be repeated.",
+    help="Start the services ready for faults of this kind; may be repeated.",
 )
 def up_command(
     port: int, workers: int, foreground: bool, proxied: bool, prepared: tuple[Preparation, ...]
@@ -85,10 +85,13 @@ def _services(port: int, workers: int, prepared: tuple[Preparation, ...]) -> tup
 
     from capsize.systems import Starter
 
-    services = Starter(port=port).services({"api": 1, "worker": workers}, {})
+    # A database looks nobody up, and a migration is over before anything can break it.
+    ready = dict.fromkeys(("api", "worker"), prepared) | {
+        "database": tuple(name for name in prepared if name != "names")
+    }
     return tuple(
-        msgspec.structs.replace(one, prepared=prepared) if one.role in ("api", "worker") else one
-        for one in services
+        msgspec.structs.replace(one, prepared=ready.get(one.role, ()))
+        for one in Starter(port=port).services({"api": 1, "worker": workers}, {})
     )
 
 
