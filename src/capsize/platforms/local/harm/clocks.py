@@ -45,7 +45,7 @@ class Clocks:
     def __init__(self, outside: Outside) -> None:
         self._outside, self._place, self._folder = outside, outside.place, outside.place / "clocks"
         self._env: dict[str, dict[str, str]] = {}
-        self._owners: dict[str, tuple[int, int] | None] = {}
+        self._of_others: set[str] = set()
 
     def prepare(self, instance: str, user: pwd.struct_passwd | None = None) -> dict[str, str]:
         """Return the environment in which an instance is started, its clock right so far. Raises InjectionError."""
@@ -60,7 +60,8 @@ class Clocks:
             copy.chmod(0o755)
         name = f"{self._place.name}-{instance}"
         self._outside.announce(*(RemoveFolder(path=str(file)) for file in shared.files(name)))
-        self._owners[instance] = None if user is None else (user.pw_uid, user.pw_gid)
+        if user is not None:
+            self._of_others.add(instance)
         self._env[instance] = {
             "LD_PRELOAD": str(copy),
             "FAKETIME_TIMESTAMP_FILE": str(self._file(instance)),
@@ -77,7 +78,7 @@ class Clocks:
     async def before_start(self, instance: str) -> None:
         """Lay what a process of an instance shares with those that it starts. Raises StartError."""
         try:
-            shared.make(f"{self._place.name}-{instance}", self._owners[instance])
+            shared.make(f"{self._place.name}-{instance}", for_others=instance in self._of_others)
         except OSError as error:
             raise StartError(f"the clock of {instance} can't be made movable: {error}") from error
 

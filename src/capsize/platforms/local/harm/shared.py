@@ -21,10 +21,11 @@ def files(name: str) -> tuple[Path, Path]:
     return FOLDER / f"sem.{name}", FOLDER / f"{name}.time"
 
 
-def make(name: str, owner: tuple[int, int] | None = None) -> None:
+def make(name: str, *, for_others: bool = False) -> None:
     """Make both anew: a process that was killed while it held the semaphore would keep all later ones waiting.
 
-    Raises OSError.
+    ``for_others``: a process of another user is to use them. They stay ours then, since a kernel may keep even
+    root from opening another user's file in that folder (``fs.protected_regular``). Raises OSError.
     """
     remove(name)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -41,9 +42,9 @@ def make(name: str, owner: tuple[int, int] | None = None) -> None:
         os.write(fd, LAYOUT.pack(0, 0, 0, -1).ljust(SIZE, b"\0"))
     finally:
         os.close(fd)
-    if owner is not None:
+    if for_others:
         for file in (semaphore, memory):
-            os.chown(file, *owner)
+            file.chmod(0o666)
 
 
 def remove(name: str) -> None:
