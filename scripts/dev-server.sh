@@ -10,6 +10,6 @@ case "${1:-}" in
 esac
 # shellcheck source=lib/venv.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/venv.sh"
-ensure_venv starter
+ensure_venv starter,docker
 "$VENV/bin/capsize" up --port "${1:-${PORT:-3000}}"
 echo "Look: ./scripts/status.sh   Stop: $VENV/bin/capsize down"

@@ -6,5 +6,5 @@ set -euo pipefail
 
 # shellcheck source=lib/venv.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/venv.sh"
-ensure_venv starter
+ensure_venv starter,docker
 exec "$VENV/bin/capsize" status "$@"

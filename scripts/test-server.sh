@@ -9,5 +9,5 @@ case "${1:-}" in
 esac
 # shellcheck source=lib/venv.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/venv.sh"
-ensure_venv starter
+ensure_venv starter,docker
 exec "$VENV/bin/capsize" up --foreground --port "${1:-${PORT:-3000}}"

@@ -145,6 +145,15 @@ port_option = click.option(
     default=0,
     help="The API's port; 0, the default, takes a free one.",
 )
+platform_option = click.option(
+    "--platform",
+    envvar="CAPSIZE_PLATFORM",
+    show_envvar=True,
+    default="auto",
+    show_default=True,
+    metavar="auto|local|docker",
+    help="Where the system runs. auto: docker when an engine answers and can run it, else local; it says which.",
+)
 
 
 def program() -> str:

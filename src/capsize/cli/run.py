@@ -20,6 +20,7 @@ from capsize.cli.options import (
     keep_option,
     options,
     output_option,
+    platform_option,
     port_option,
     program,
     verbose_option,
@@ -83,7 +84,7 @@ _level_options = options(
     show_default=True,
     help="So many runs at once, each with a stack of its own. auto: by the machine; what measures speed stays alone.",
 )
-@click.option("--platform", default="local", show_default=True, help="Where the system runs.")
+@platform_option
 @click.option("--system", default="starter", show_default=True, help="Which system is tested.")
 @_level_options
 @options(output_option, verbose_option, json_option, keep_option, base_url_option, port_option)
@@ -101,7 +102,7 @@ def run_command(
     """
     from capsize.cli.guardrails import guarded
     from capsize.cli.invocation import Invocation, carry_out
-    from capsize.cli.parts import choose_platform, choose_system
+    from capsize.cli.parts import choose_system
     from capsize.cli.planning import plan
     from capsize.core.levels import level
     from capsize.scenarios.remote import for_system, without_control
@@ -114,23 +115,36 @@ def run_command(
     experiments = tuple(for_system(experiment, system) for experiment in plans.experiments)
     if given["base_url"] is not None:
         experiments = tuple(without_control(experiment) for experiment in experiments)
+    experiments = guarded(experiments, given["abort_when"], given["max_harm"])
+    folder, reports = writable(output), checked(given["reports"])
+    # The last of all: it may take a while, when images have to be made.
+    given["platform"] = _platform(given, system.name)
     return carry_out(
         Invocation(
-            experiments=guarded(experiments, given["abort_when"], given["max_harm"]),
+            experiments=experiments,
             invalid=plans.invalid,
             alone=plans.alone,
             jobs=given["jobs"],
             system=system,
-            platform=choose_platform(given["platform"]),
-            output=writable(output),
+            platform=given["platform"],
+            output=folder,
             base_url=given["base_url"],
             keep=given["keep"],
             verbose=given["verbose"],
             as_json=given["as_json"],
-            reports=checked(given["reports"]),
+            reports=reports,
             command=command_line(scenarios, difficulty, chosen_seed, given),
         )
     )
+
+
+def _platform(given: dict[str, Any], system: str) -> str:
+    """Return the platform by its name; what stands behind a base URL needs none, and nothing is chosen for it."""
+    from capsize.cli.auto import platform_named
+
+    if given["base_url"] is not None and given["platform"] == "auto":
+        return "local"
+    return platform_named(given["platform"], system, lambda line: click.echo(line, err=given["as_json"]))
 
 
 def _see_that_jobs_fit(given: dict[str, Any]) -> None:
@@ -169,9 +183,10 @@ def command_line(scenarios: tuple[str, ...], difficulty: int, seed: int, given: 
         words += ["--scenarios", ",".join(name.strip() for text in scenarios for name in text.split(","))]
     words += ["--difficulty", str(difficulty), "--seed", str(seed)]
     for flag, default in (
+        # The one that was taken: auto might choose another one next time.
+        ("platform", None if given["base_url"] is None else given["platform"]),
         ("repeat", 1),
         ("jobs", 1),
-        ("platform", "local"),
         ("system", "starter"),
         ("base_url", None),
         ("time_scale", 1.0),

@@ -144,5 +144,5 @@ def test_the_flags_reach_the_invocation_and_the_command_that_repeats_it(
     capsize("run", "--scenarios", "baseline", "--seed", "3", "--jobs", "4")
     capsize("run", "--scenarios", "baseline", "--seed", "3")
     assert [(len(one.experiments), one.jobs) for one in asked] == [(2, "auto"), (1, 4), (1, 1)]
-    assert asked[0].command.endswith("--seed 3 --repeat 2 --jobs auto")
-    assert asked[2].command.endswith("--seed 3")
+    assert asked[0].command.endswith("--seed 3 --platform local --repeat 2 --jobs auto")
+    assert asked[2].command.endswith("--seed 3 --platform local")

@@ -56,7 +56,7 @@ def spoken(call: Callable[..., T], *args: Any, **named: Any) -> T:
     try:
         return call(*args, **named)
     except (DockerException, RequestException) as error:
-        raise EngineError(_words(error)) from error
+        raise EngineError(words(error)) from error
 
 
 def is_missing(error: EngineError) -> bool:
@@ -80,13 +80,13 @@ def connect() -> Engine:
         spoken(client.ping)
     except (EngineError, docker.errors.DockerException, ValueError) as error:
         raise UsageError(
-            f"no Docker engine answers at {where}: {_words(error)}. "
+            f"no Docker engine answers at {where}: {words(error)}. "
             "Start one, set DOCKER_HOST, or take --platform local"
         ) from error
     return Engine(client)
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
     """Return what an engine's error says, without what the layers below it wrap around."""
     explanation = getattr(error, "explanation", None)
     if explanation:
