@@ -85,7 +85,7 @@ def test_a_run_whose_capsize_was_killed_still_tells_its_story(tmp_path: Path) ->
         started = offspring(process)
         process.kill()
         process.wait()
-        _end(started)
+        _wait_until_ended(started)
     (directory,) = (path.parent for path in tmp_path.glob("*/history.jsonl"))
     told = subprocess.run(
         [CAPSIZE, "report", directory], capture_output=True, text=True, timeout=LIMIT_S, check=False
@@ -97,11 +97,8 @@ def test_a_run_whose_capsize_was_killed_still_tells_its_story(tmp_path: Path) ->
     assert re.search(r"strike s1: \w+ worker-\d: landed", told.stdout)
 
 
-def _end(processes: list[psutil.Process]) -> None:
-    """End what a killed capsize left; undoing that by itself is the guardian's later work."""
-    for process in processes:
-        if process.is_running():
-            process.kill()
+def _wait_until_ended(processes: list[psutil.Process]) -> None:
+    """Wait until the guardian has ended what a killed capsize left."""
     gone_by = time.monotonic() + LIMIT_S
     while any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes):
         assert time.monotonic() < gone_by

@@ -20,9 +20,11 @@ from quality.kills.inventory import inventory
 
 CAPSIZE = Path(sys.executable).with_name("capsize")
 CLEAN_LIMIT_S = 15.0
+STAYS_S = 4.0
+"""Nobody is there to heal: what is left after this stays."""
 LOOK_S = 0.02
 EARLY, EARLIEST_S, EARLY_S = 0.3, 0.1, 3.0
-CHAOS_S = 1.5
+CHAOS_S = 2.5
 CHAOS_LIMIT_S = 90.0
 STACK = re.compile(r"capsize-[0-9a-f]{12}")
 
@@ -76,7 +78,8 @@ class Campaign:
         self._end(process, mode)
         began = time.monotonic()
         left = inventory(self._stacks()) - before
-        while left and time.monotonic() - began < CLEAN_LIMIT_S:
+        limit_s = STAYS_S if mode == "guardian too" else CLEAN_LIMIT_S
+        while left and time.monotonic() - began < limit_s:
             time.sleep(LOOK_S)
             left = inventory(self._stacks()) - before
         healed_s = None if left else round(time.monotonic() - began, 3)
