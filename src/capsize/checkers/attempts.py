@@ -16,7 +16,7 @@ from capsize.core.verdict import Result
 
 
 class Attempts(msgspec.Struct, frozen=True, kw_only=True):
-    """No task counts more failed attempts than it made calls.
+    """No task counts more failed attempts than it made calls that did not lead to its finish.
 
     A service that claims tasks while their circuit is open, and fails them for it, uses their attempts up
     against nobody. A run while nobody listened counts as a call: a refused connection leaves no other trace.
@@ -41,10 +41,11 @@ class Attempts(msgspec.Struct, frozen=True, kw_only=True):
             (
                 life.task,
                 f"task {life.task} counts {counted(counts[life.task], 'failed attempt')} and made "
-                f"{counted(had, 'call')}",
+                f"{counted(had, 'call')} that can have failed",
             )
             for life in asked
-            if counts[life.task] > (had := made.get(life.task, 0) + _refused(history, life))
+            if counts[life.task]
+            > (had := made.get(life.task, 0) - len(life.finishes) + _refused(history, life))
         ]
         spent = sum(counts.values())
         summary = f"{counted(spent, 'failed attempt')}, each with a call of its own"

@@ -162,13 +162,13 @@ def _work_back(history: History, over: float, until: float) -> float | None:
     for event in history.of(Witnessed):
         if event.t >= over and event.worker in crew:
             last_heard.setdefault(event.worker, event.t)
-    idle = nothing_waits(history, over, until)
+    idle = _nothing_waits(history, over, until)
     moments = [min(last_heard.get(name, float("inf")), idle) for name in crew]
     back = max(moments, default=idle)
     return None if back == float("inf") else back
 
 
-def nothing_waits(history: History, over: float, until: float) -> float:
+def _nothing_waits(history: History, over: float, until: float) -> float:
     """Return the first moment after ``over`` at which every task accepted by then had been begun by somebody."""
     begun = sorted(
         (life.acknowledged or 0.0, max((run.began for run in life.runs), default=float("inf")))

@@ -48,7 +48,7 @@ OUTSIDE_S = (1.0, 4.0)
 LOSS_S = 6.0
 """When in a round a worker is killed inside of a task. What it held is taken back when its lease is over."""
 HELD_S = 3.0
-RETRY_AGAIN_S = 5.0
+AGAIN_S = 5.0
 LEAVE_S = 10.0
 """When in a round a worker is told to end inside of a task that takes longer than its grace."""
 KILL_S = (2.0, 12.0)
@@ -134,9 +134,9 @@ def _lost(
     if kind.name in around:
         again_s = start_s + around[kind.name]
         lost.append(_losing(level, kind, f"{number}-around", again_s, how, None, level.scaled(HELD_S)))
-    elif kind.name == "retry":
-        # Two routes lead to it, in turn.
-        again_s = at_s + level.scaled(RETRY_AGAIN_S)
+    elif kind.name in ("retry", "refuse"):
+        # Several ways lead to these, in turn.
+        again_s = at_s + level.scaled(AGAIN_S)
         lost.append(_losing(level, kind, f"{number}-again", again_s, how, doubt.answers, held_s))
     return lost
 

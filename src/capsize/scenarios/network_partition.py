@@ -30,12 +30,15 @@ KINDS: dict[int, tuple[Spec, ...]] = {
     6: (CUT, DEAF, MUTE, UNSTEADY, LOSSY, TORN, NARROW),
 }
 """What happens to connections at each level; at the first moment they are cut, the rest comes in drawn order."""
-PAST_LEASE_S = (1.0, 2.5)
-"""A cut is held so much longer than a lease: the worker must give up what it holds, and somebody else take it."""
+PAST_LEASE_S = (2.5, 4.0)
+"""A cut is held so much longer than a lease: the worker must give up what it holds, and somebody else take it.
+
+The rest is for the proof: a worker that went on would be inside of a task for so long beside the one that has it.
+"""
 ROOM_S = 5.0
 ALL_WORKERS = 5
 """From this level on a strike may be on all workers at once."""
-LONG_S = 6.0
+LONG_S = 8.0
 """The first tasks take so long that a worker which is cut off in the first seconds can't finish them in its lease."""
 TASK_S = 0.5
 BUSY = 0.5

@@ -8,7 +8,7 @@ from typing import Any
 from quality.planted.model import Hunt, defects
 from quality.planted.outages import hangs_without_database, health_always_ok
 
-CUT_OFF = Hunt("network-partition", level=1, overrides={"interval_s": (10.0, 11.0)})
+CUT_OFF = Hunt("network-partition", level=1, overrides={"interval_s": (12.0, 13.0)})
 
 
 def goes_on_after_its_lease() -> None:
@@ -78,7 +78,7 @@ def health_blind_to_the_network() -> None:
 DEFECTS = defects(
     (goes_on_after_its_lease, CUT_OFF, {"overlap", "duplicate"}),
     (heartbeat_without_a_limit, CUT_OFF, {"overlap", "duplicate"}),
-    (worker_gives_up_for_good, CUT_OFF, {"reconnected"}),
+    (worker_gives_up_for_good, Hunt("network-partition", level=1), {"reconnected"}),
     (hangs_when_cut_off, CUT_OFF, {"bounded_answers"}),
     (health_blind_to_the_network, CUT_OFF, {"truthful_health"}),
 )
