@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, ClassVar
 
 from arq import create_pool
@@ -69,4 +70,5 @@ def client() -> _Client:
 
 def worker() -> None:
     """Run arq's worker."""
+    logging.basicConfig(level=logging.INFO)
     run_worker(Settings)

@@ -6,8 +6,8 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Coroutine
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Awaitable
+from typing import Literal, Protocol, TypeVar
 
 Answer = TypeVar("Answer")
 State = Literal["pending", "running", "completed", "failed", "missing"]
@@ -59,6 +59,10 @@ class Loop:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="loop", daemon=True).start()
 
-    def run(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
-        """Carry a coroutine out there and return what it returns."""
-        return asyncio.run_coroutine_threadsafe(asked, self._loop).result(CALL_LIMIT_S)
+    def run(self, asked: Awaitable[Answer]) -> Answer:
+        """Wait there for what is asked and return what it returns."""
+
+        async def wait() -> Answer:
+            return await asked
+
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(CALL_LIMIT_S)

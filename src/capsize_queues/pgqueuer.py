@@ -16,6 +16,8 @@ from capsize_witness.pgqueuer import install, witnessed
 
 HEARTBEAT_S = 3.0
 """A job whose worker sent no heartbeat for so long is taken by another one."""
+LOOK_S = 2.0
+"""An idle worker looks for such jobs so often; by default every 30 s."""
 STATES: dict[str, State] = {"queued": "pending", "picked": "running", "failed": "failed"}
 
 
@@ -83,6 +85,7 @@ async def _work() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, pgq.shutdown.set)
     print("worker ready", flush=True)
-    options = {"heartbeat_timeout": timedelta(seconds=HEARTBEAT_S)} if safe() else {}
+    heartbeat, look = timedelta(seconds=HEARTBEAT_S), timedelta(seconds=LOOK_S)
+    options = {"heartbeat_timeout": heartbeat, "dequeue_timeout": look} if safe() else {}
     # Two is the least that PgQueuer takes as a limit; a batch of one keeps the others free for other workers.
     await pgq.run(batch_size=1, max_concurrent_tasks=2, **options)

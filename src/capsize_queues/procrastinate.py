@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import Any
 
@@ -74,6 +75,7 @@ def prepare() -> None:
 
 def worker() -> None:
     """Run Procrastinate's worker, one job at a time (safe: one more, for the housekeeping)."""
+    logging.basicConfig(level=logging.INFO)
     options: dict[str, float] = {"concurrency": 1}
     if safe():
         options |= {"concurrency": 2, "update_heartbeat_interval": 1.0, "stalled_worker_timeout": SILENT_S}

@@ -27,20 +27,31 @@ def watched() -> bool:
     return bool(os.environ.get("WITNESS_URL"))
 
 
+def wanted(kind: str) -> bool:
+    """Tell whether tasks of a kind are to be announced: all, or those named in ``WITNESS_TASKS`` (``a,b``).
+
+    A library's own housekeeping and what nobody submitted through capsize would only be taken for tasks that
+    were made twice. A kind with dots is also known by its last part.
+    """
+    names = os.environ.get("WITNESS_TASKS")
+    return names is None or not {kind, kind.rsplit(".", 1)[-1]}.isdisjoint(names.split(","))
+
+
 def worker_name() -> str:
     """Return the name by which capsize knows this worker: ``WORKER_ID``, which it sets, or host and process."""
     return os.environ.get("WORKER_ID") or f"{socket.gethostname()}-{os.getpid()}"
 
 
-def announce(event: Event, task: str, *, worker: str | None = None) -> bool:
+def announce(event: Event, task: str, *, kind: str | None = None, worker: str | None = None) -> bool:
     """Tell the witness of one event and return whether it took it.
 
-    ``task`` is the id that the service gave the task when it was submitted. Returns when the witness has
+    ``task`` is the id that the service gave the task when it was submitted, ``kind`` its name in the code, by which
+    :func:`wanted` may leave it out. Returns when the witness has
     answered, so that what comes next in the worker comes later in the record too. Never raises: the witness is an
     instrument, and a service must not fail because of it. False also when there is no witness.
     """
     url = os.environ.get("WITNESS_URL")
-    if not url:
+    if not url or (kind is not None and not wanted(kind)):
         return False
     # One id for all tries: an announcement whose answer was lost is not heard twice.
     body = {"task": str(task), "event": event, "worker": worker or worker_name(), "id": uuid.uuid4().hex}
@@ -55,11 +66,13 @@ def announce(event: Event, task: str, *, worker: str | None = None) -> bool:
             time.sleep(PAUSE_S)
 
 
-async def announce_soon(event: Event, task: str, *, worker: str | None = None) -> bool:
+async def announce_soon(
+    event: Event, task: str, *, kind: str | None = None, worker: str | None = None
+) -> bool:
     """Do the same without holding up the event loop; returns when the witness has answered."""
     if not watched():
         return False
-    return await asyncio.to_thread(announce, event, task, worker=worker)
+    return await asyncio.to_thread(announce, event, task, kind=kind, worker=worker)
 
 
 def _deliver(url: str, data: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from arq.worker import Function
 
-from capsize_witness.announcing import announce_soon
+from capsize_witness.announcing import announce_soon, wanted
 from capsize_witness.running import running_async
 
 Settings = TypeVar("Settings", bound=type)
@@ -30,9 +30,10 @@ def _told(function: Any, done: set[str]) -> Any:
 
     @functools.wraps(function)
     async def told(ctx: dict[str, Any], *args: Any, **named: Any) -> Any:
-        async with running_async(ctx["job_id"]):
+        async with running_async(ctx["job_id"], kind=function.__name__):
             result = await function(ctx, *args, **named)
-        done.add(ctx["job_id"])
+        if wanted(function.__name__):
+            done.add(ctx["job_id"])
         return result
 
     return told

@@ -12,29 +12,27 @@ from capsize_witness.announcing import announce
 
 
 @signals.task_prerun.connect(weak=False)
-def _started(task_id: str | None = None, **_: Any) -> None:
-    if task_id:
-        announce("started", task_id)
+def _started(task: Any = None, **_: Any) -> None:
+    announce("started", task.request.id, kind=task.name)
 
 
 @signals.task_success.connect(weak=False)
 def _finished(sender: Any = None, **_: Any) -> None:
-    announce("finished", sender.request.id)
+    announce("finished", sender.request.id, kind=sender.name)
     # Acknowledged when it was taken, and its result is stored: nothing more will be written down of it. A task
-    # that is acknowledged late is not over for the broker yet; _acknowledged tells that.
+    # that is acknowledged late is not over for the broker yet: the request tells that.
     if not sender.acks_late:
-        announce("recorded", sender.request.id)
+        announce("recorded", sender.request.id, kind=sender.name)
 
 
 @signals.task_failure.connect(weak=False)
-def _failed(task_id: str | None = None, **_: Any) -> None:
-    if task_id:
-        announce("failed", task_id)
+def _failed(sender: Any = None, task_id: str = "", **_: Any) -> None:
+    announce("failed", task_id, kind=sender.name)
 
 
 @signals.task_retry.connect(weak=False)
-def _retried(request: Any = None, **_: Any) -> None:
-    announce("failed", request.id)
+def _retried(sender: Any = None, request: Any = None, **_: Any) -> None:
+    announce("failed", request.id, kind=sender.name)
 
 
 class WitnessedRequest(Request):
@@ -55,16 +53,16 @@ def _telling(succeeded: Callable[..., Any]) -> Callable[..., Any]:
     def on_success(self: Any, failed__retval__runtime: Any, **rest: Any) -> Any:
         if self.task.acks_late and not failed__retval__runtime[0]:
             # Celery leaves the acknowledgement to its event loop, so it is told of where it is made.
-            self.message.ack = _then_told(self.message.ack, self.id)
+            self.message.ack = _then_told(self.message.ack, self)
         return succeeded(self, failed__retval__runtime, **rest)
 
     return on_success
 
 
-def _then_told(acknowledge: Callable[..., Any], task: str) -> Callable[..., Any]:
+def _then_told(acknowledge: Callable[..., Any], request: Any) -> Callable[..., Any]:
     def ack(*args: Any, **named: Any) -> Any:
         answer = acknowledge(*args, **named)
-        announce("recorded", task)
+        announce("recorded", request.id, kind=request.name)
         return answer
 
     return ack

@@ -20,17 +20,17 @@ def install(huey: Any) -> None:
 
     @huey.pre_execute(name="capsize started")
     def started(task: Any) -> None:
-        announce("started", task.id)
+        announce("started", task.id, kind=task.name)
 
     @huey.signal(signals.SIGNAL_COMPLETE)
     def finished(signal: str, task: Any) -> None:
-        announce("finished", task.id)
-        announce("recorded", task.id)
+        announce("finished", task.id, kind=task.name)
+        announce("recorded", task.id, kind=task.name)
 
     @huey.signal(*_FAILED)
     def failed(signal: str, task: Any, error: BaseException | None = None) -> None:
-        announce("failed", task.id)
+        announce("failed", task.id, kind=task.name)
 
     @huey.signal(signals.SIGNAL_INTERRUPTED)
     def interrupted(signal: str, task: Any) -> None:
-        announce("abandoned", task.id)
+        announce("abandoned", task.id, kind=task.name)

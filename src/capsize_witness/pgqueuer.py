@@ -16,7 +16,7 @@ class WitnessedExecutor(EntrypointExecutor):
 
     async def execute(self, job: Any, context: Any) -> None:
         """Run the entrypoint between two announcements."""
-        async with running_async(str(job.id)):
+        async with running_async(str(job.id), kind=job.entrypoint):
             await super().execute(job, context)
 
 
@@ -35,6 +35,6 @@ def install(pgq: Any) -> None:
         await write(done)
         for job, status, *_ in done:
             if status == "successful":
-                await announce_soon("recorded", str(job.id))
+                await announce_soon("recorded", str(job.id), kind=job.entrypoint)
 
     queries.log_jobs = log_jobs

@@ -19,11 +19,11 @@ def install(app: Any) -> None:
     async def finish_job(job: Any, status: Any, delete_job: bool) -> None:
         await finish(job=job, status=status, delete_job=delete_job)
         if status == jobs.Status.SUCCEEDED:
-            await announce_soon("recorded", str(job.id))
+            await announce_soon("recorded", str(job.id), kind=job.task_name)
 
     manager.finish_job = finish_job
 
 
 async def _told(call_next: Any, context: Any, worker: Any) -> Any:
-    async with running_async(str(context.job.id)):
+    async with running_async(str(context.job.id), kind=context.job.task_name):
         return await call_next()

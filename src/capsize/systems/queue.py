@@ -75,7 +75,7 @@ LIBRARIES: dict[str, Library] = {
         installs=("pgqueuer", "asyncpg"),
         broker="postgres",
         ready="worker ready",
-        safe="`heartbeat_timeout` 3 s",
+        safe="`heartbeat_timeout` 3 s, `dequeue_timeout` 2 s",
     ),
     "procrastinate": Library(
         title="Procrastinate",
@@ -164,7 +164,8 @@ class QueueService:
                 name="worker",
                 role="worker",
                 command=(*run, "worker", self.library),
-                env=env | {"WORKER_ID": "{instance}", "WITNESS_URL": "{witness_url}"},
+                env=env
+                | {"WORKER_ID": "{instance}", "WITNESS_URL": "{witness_url}", "WITNESS_TASKS": "wait"},
                 replicas=replicas.get("worker", 2),
                 ready=Ready(log=LIBRARIES[self.library].ready),
             ),
