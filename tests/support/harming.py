@@ -52,7 +52,11 @@ async def see(
     platform: LocalPlatform, instance: str, path: str = "/", limit_s: float = 20.0
 ) -> dict[str, Any]:
     """Ask an instance what it sees. Raises TimeoutError and OSError."""
-    port = next(i.port for i in platform.instances() if i.name == instance)
+    return await ask_at(next(i.port for i in platform.instances() if i.name == instance), path, limit_s)
+
+
+async def ask_at(port: int | None, path: str, limit_s: float = 20.0) -> dict[str, Any]:
+    """Ask whoever listens on a port what it sees."""
     async with asyncio.timeout(limit_s):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:

@@ -36,7 +36,7 @@ from capsize.platforms.local.harm import disks
 from capsize.platforms.local.keeper import RestartPolicy
 from support.engines import need_postgres
 from support.guards import RecordingGuard
-from support.harming import need, program, see, view
+from support.harming import ask_at, need, program, see, view
 from support.tiny import POSTGRES, Recorder
 from support.waiting import until
 
@@ -269,6 +269,32 @@ async def test_who_was_not_started_ready_for_it_is_not_harmed(tmp_path: Path, fa
         await stack.platform.stop("api-1")
         with pytest.raises(Missed):
             await fault.strike(stack.platform, ("api-1",))
+
+
+async def test_a_stack_that_is_left_up_stands_on_what_was_laid(tmp_path: Path) -> None:
+    """Without capsize its disk works, its names are known, and removing its folder removes all of it."""
+    need_postgres()
+    need(DiskBreakable)
+    need(NamesBreakable)
+    guard = RecordingGuard()
+    platform = LocalPlatform(tmp_path, Recorder(), MonotonicClock(), {}, outlives=True, guard=guard)
+    try:
+        await platform.up((ON_DISK, view("names", replicas=1)))
+        url = platform.database_url
+        (instance,) = platform.instances("api")
+        place = platform.leave()
+    finally:
+        await platform.down()
+    assert guard.open == {}
+    try:
+        connection = await asyncpg.connect(url, ssl=False, timeout=10.0)
+        await connection.execute("create table kept as select generate_series(1, 1000)")
+        await connection.close()
+        found = await ask_at(instance.port, f"/resolve/{name_of('postgres')}")
+        assert found == {"address": "127.0.0.1"}
+    finally:
+        await asyncio.to_thread(remove_place, place)
+    assert left_of(guard) == []
 
 
 def test_nothing_is_left_of_a_stack_whose_owner_was_killed(tmp_path: Path) -> None:

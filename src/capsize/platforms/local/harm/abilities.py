@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 
 from capsize.core.errors import InjectionError, Missed
 from capsize.core.platform import (
@@ -10,6 +11,8 @@ from capsize.core.platform import (
     DiskBreakable,
     DiskFillable,
     DiskOperation,
+    FilesLimitable,
+    MemoryLimitable,
     NamesBreakable,
     NameTrouble,
 )
@@ -34,6 +37,8 @@ class HarmAbilities:
             return found if isinstance(found := clocks.library(), str) else None
         if ability is NamesBreakable:
             return names.why_not()
+        if ability in (FilesLimitable, MemoryLimitable) and not hasattr(resource, "prlimit"):
+            return "limits of a running process can only be changed on Linux"
         if ability in (DiskFillable, DiskBreakable):
             return disks.lacking(filling=ability is DiskFillable)
         return None
