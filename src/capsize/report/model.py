@@ -32,7 +32,7 @@ class SoFar(msgspec.Struct, frozen=True, kw_only=True):
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run, ready to be put into words.
 
-    ``ended`` is ``completed``, ``interrupted``, ``broke``, ``not_steady``, or ``cut off`` when capsize died,
+    ``ended`` is ``completed``, ``interrupted``, ``broke``, ``not_steady``, ``aborted``, or ``cut off`` when capsize died,
     or empty when there is no history at all. ``replay`` is the command that carries out the same plan again,
     ``rejudge`` the one that judges the record again.
     """

@@ -22,7 +22,8 @@ class StrikeRow(msgspec.Struct, frozen=True, kw_only=True):
     """One strike, planned and carried out. Times are seconds of the run; None: not planned, or never reached.
 
     ``outcome`` is its last stage in words of the history (``landed``, ``missed`` ...); ``on_work`` says whether
-    a victim was inside a task. ``begin`` and ``end`` bound the time in which its victims were in its hands.
+    a victim was inside a task. ``begin`` and ``end`` bound the time in which its victims were in its hands. ``links``
+    are the connections that it disturbed, if it was on connections.
     """
 
     id: str
@@ -34,6 +35,7 @@ class StrikeRow(msgspec.Struct, frozen=True, kw_only=True):
     landed: float | None
     end: float | None
     victims: tuple[str, ...]
+    links: tuple[str, ...]
     outcome: str
     detail: str
     on_work: bool | None
@@ -95,10 +97,19 @@ def _row(
         landed=strike.landed if strike else None,
         end=round(strike.span(history.end_s)[1], 3) if strike and begun else None,
         victims=strike.victims if strike else (),
+        links=strike.links if strike else (),
         outcome=_outcome(strike),
-        detail="; ".join(dict.fromkeys(text for text in strike.details.values() if text)) if strike else "",
+        detail="; ".join(_details(strike)) if strike else "",
         on_work=met_work(history, strike) if strike and strike.landed is not None else None,
     )
+
+
+def _details(strike: Strike) -> list[str]:
+    """Return what was said of a strike, each once, and by what means its connections were disturbed how often."""
+    said = list(dict.fromkeys(text for text in strike.details.values() if text))
+    if strike.mechanism:
+        said.append(f"by {strike.mechanism}" + ("" if strike.hits is None else f", {strike.hits} hits"))
+    return said
 
 
 def _target(plan: PlannedStrike) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from functools import cache
 from importlib.resources import files
@@ -13,6 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from capsize.report.wording import count, percent, seconds
+
+_AROUND = re.compile(r"\s*[\d.]+ (strike |phase |\S+ (starting|ready|exited|stopped|gave_up)\b)")
+"""A line of a story that is about the world around the task: strikes, phases, instances."""
 
 UPLOT = "vendor/uplot/uPlot.iife.min.js"
 UPLOT_STYLE = "vendor/uplot/uPlot.min.css"
@@ -80,6 +84,7 @@ def _environment() -> Environment:
     )
     made.filters |= {"seconds": _seconds, "percent": _percent, "at": _at, "number": _number}
     made.globals["count"] = count
+    made.tests["around"] = lambda line: _AROUND.match(line) is not None
     return made
 
 
