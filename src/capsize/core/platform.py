@@ -322,6 +322,22 @@ class Proxied(Protocol):
 
 
 @runtime_checkable
+class Shapable(Protocol):
+    """Can disturb all traffic of an instance, since it has a network namespace of its own."""
+
+    async def shape_network(self, instance: str, **shape: Any) -> str:
+        """Disturb it, by the fields of :class:`capsize.platforms.netns.Shape`, and return by which mechanism.
+
+        Raises NotSupported and InjectionError.
+        """
+        ...
+
+    async def unshape_network(self, instance: str) -> None:
+        """Have it as it was; nothing when it is. Raises HealError."""
+        ...
+
+
+@runtime_checkable
 class Dependable(Protocol):
     """Is an outside service that the system's tasks call, and can behave as badly as one.
 

@@ -23,6 +23,7 @@ from capsize.faults.lock_table import LockTable
 from capsize.faults.lost_reply import LostReply
 from capsize.faults.lost_statement import LostStatement
 from capsize.faults.memory import Memory
+from capsize.faults.network import Network
 from capsize.faults.packet_loss import PacketLoss
 from capsize.faults.partition import Partition
 from capsize.faults.pause import Pause
@@ -58,6 +59,7 @@ FAULTS: dict[str, type[Fault]] = {
     "lost_reply": LostReply,
     "lost_statement": LostStatement,
     "memory": Memory,
+    "network": Network,
     "packet_loss": PacketLoss,
     "partition": Partition,
     "pause": Pause,
@@ -97,6 +99,7 @@ __all__ = [
     "LostReply",
     "LostStatement",
     "Memory",
+    "Network",
     "PacketLoss",
     "Partition",
     "Pause",

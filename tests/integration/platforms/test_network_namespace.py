@@ -9,11 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from capsize.core.errors import InjectionError
+from capsize.core.errors import InjectionError, Missed
+from capsize.core.platform import Instance, Shapable
 from capsize.core.undo import Run
+from capsize.faults import Network
 from capsize.platforms.netns import Namespace, Shape, Shaper
 from capsize.platforms.netns.namespace import run
 from support.engines import missing
@@ -176,6 +179,40 @@ async def test_the_guards_steps_undo_everything(wire: Wire) -> None:
     assert "ca95:" not in qdiscs
     assert await wire.seconds() < LIMIT_S
     await shaper.unshape("one")
+
+
+class OneInstance:
+    """As much of a platform as the fault needs: one instance, whose network the wire's near end is."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire, self.shaper = wire, Shaper(RecordingGuard())
+
+    def instances(self, service: str | None = None) -> tuple[Instance, ...]:
+        """Return it."""
+        return (Instance(name="api-1", service="api", pid=1, ready=True),)
+
+    async def shape_network(self, instance: str, **shape: Any) -> str:
+        """Disturb it."""
+        return await self.shaper.shape(instance, self.wire.near, "eth0", Shape(**shape))
+
+    async def unshape_network(self, instance: str) -> None:
+        """Have it as it was."""
+        await self.shaper.unshape(instance)
+
+
+async def test_the_fault_says_by_which_mechanism_it_struck(wire: Wire) -> None:
+    """It cuts the victim off, misses who is not there, refuses to do nothing, and heals twice."""
+    platform = OneInstance(wire)
+    assert isinstance(platform, Shapable)
+    assert await Network(cut="both").strike(platform, ("api-1",)) == "nft"
+    assert await wire.talk(limit_s=0.3) == "silent"
+    await Network(cut="both").heal(platform, ("api-1",))
+    await Network(cut="both").heal(platform, ("api-1",))
+    assert await wire.seconds() < LIMIT_S
+    with pytest.raises(Missed):
+        await Network(cut="both").strike(platform, ("worker-1",))
+    with pytest.raises(InjectionError, match="changes nothing"):
+        await Network().strike(platform, ("api-1",))
 
 
 async def test_a_namespace_that_is_not_there(wire: Wire) -> None:

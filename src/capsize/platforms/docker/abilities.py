@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from capsize.core.errors import InjectionError, UsageError
+from capsize.core.errors import InjectionError, Missed, UsageError
 from capsize.core.platform import Route
 from capsize.platforms.docker.box import Box
 from capsize.platforms.docker.limits import ContainerLimits
 from capsize.platforms.links import Links
 from capsize.platforms.local.postgres import Superuser
+from capsize.platforms.netns import Namespace, Shape, Shaper
 from capsize.platforms.sessions import PostgresSession, Sessions
 
 
@@ -19,6 +20,7 @@ class Abilities:
     _boxes: dict[str, Box]
     _limits: ContainerLimits
     _links: Links
+    _shaper: Shaper
     _superuser: Superuser | None
     _sessions: Sessions | None
 
@@ -94,6 +96,17 @@ class Abilities:
     async def proxy(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the proxy's control API. Raises InjectionError."""
         return await self._links.call(method, path, body)
+
+    async def shape_network(self, instance: str, **shape: Any) -> str:
+        """Disturb all traffic of an instance in its container's network namespace."""
+        pid = self._box(instance).instance.pid
+        if pid is None:
+            raise Missed(f"{instance} was not running")
+        return await self._shaper.shape(instance, Namespace.of_process(pid), "eth0", Shape(**shape))
+
+    async def unshape_network(self, instance: str) -> None:
+        """Have it as it was; a container that was started again has a new one."""
+        await self._shaper.unshape(instance)
 
     def _box(self, instance: str) -> Box:
         if instance not in self._boxes:

@@ -33,6 +33,7 @@ from capsize.platforms.local.looks import Look, at_once, http_ok, log_line
 from capsize.platforms.local.plan import Plan, instance_name
 from capsize.platforms.local.postgres import Superuser
 from capsize.platforms.local.waits import side_by_side, to_the_end
+from capsize.platforms.netns import Shaper
 from capsize.platforms.sessions import Sessions
 
 DOWN_GRACE_S = 2.0
@@ -85,6 +86,7 @@ class DockerPlatform(Abilities):
         self._jobs: dict[str, Box] = {}
         self._logs: dict[str, InstanceLog] = {}
         self._links = Links(())
+        self._shaper = Shaper(self._guard)
         self._api_url: str | None = None
         self._database: Database | None = None
         self._superuser: Superuser | None = None
@@ -335,6 +337,7 @@ class DockerPlatform(Abilities):
             await side_by_side(self._end(box) for box in boxes if box.service != last)
             await side_by_side(self._end(box) for box in boxes if box.service == last)
         finally:
+            await self._shaper.close()
             await self._links.close()
             if self._wire is not None:
                 self._wire.close()
