@@ -64,6 +64,8 @@ def test_every_command_is_valid(where: str, text: str) -> None:
 
 def _parse(words: list[str]) -> None:
     found = cli.commands.get(words[0])
+    if isinstance(found, click.Group) and len(words) > 1:
+        found, words = found.commands[words[1]], words[1:]
     if found is None:
         # `capsize` beside a word of running text, as in "capsize.cli": only real commands have flags.
         assert not any(word.startswith("-") for word in words), words

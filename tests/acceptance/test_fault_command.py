@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -39,6 +40,17 @@ class Stack:
         """Run a command to its end."""
         return subprocess.run(
             [CAPSIZE, *argv], capture_output=True, text=True, timeout=LIMIT_S, env=self._env, check=False
+        )
+
+    def program(self, text: str) -> subprocess.CompletedProcess[str]:
+        """Run a Python program to its end."""
+        return subprocess.run(
+            [sys.executable, "-c", text],
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            env=self._env,
+            check=False,
         )
 
     @contextmanager
@@ -257,6 +269,16 @@ def test_a_service_is_brought_back_whatever_was_done_to_it(stack: Stack) -> None
     instances: list[dict[str, object]] = stack.document()["instances"]  # type: ignore[assignment]
     assert all(one["ready"] for one in instances)
     assert stack.open() == []
+
+
+def test_the_example_in_the_docs_works(stack: Stack) -> None:
+    """The program of docs/one-fault.md locks the table of this stack, says so, and leaves the stack up and free."""
+    page = (Path(__file__).parents[2] / "docs" / "one-fault.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    ran = stack.program(program)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "public.tasks in access exclusive mode\n"
+    assert stack.query("select count(*) from tasks") == 0
 
 
 def test_it_ends_with_the_stack(stack: Stack) -> None:

@@ -113,9 +113,11 @@ def heal(what: tuple[str, ...], whom: tuple[str, ...], *, by_guardian: bool = Fa
         return 0
     platform = attach()
     victims = aimed(platform, whom)
-    found = [
-        one for one in chosen(injected(platform), what) if not whom or {*one.strike.victims} & {*victims}
-    ]
+    opened = injected(platform)
+    if by_guardian:
+        # What was healed in the last moment is not there any more, and that is fine.
+        opened, what = [one for one in opened if one.strike.strike in what], ()
+    found = [one for one in chosen(opened, what) if not whom or {*one.strike.victims} & {*victims}]
     for one in found:
         (end_here if by_guardian else end)(platform, one)
         say(f"{one.strike.fault} on {', '.join(one.strike.victims)}: healed")

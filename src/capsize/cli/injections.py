@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from capsize.platforms.local.attached import AttachedPlatform
 
 LOOK_S = 0.25
+OLD_S = 60.0
 LONGEST_S = 3600.0
 """How long a fault lasts that nobody ends."""
 
@@ -111,7 +112,8 @@ def injected(platform: AttachedPlatform) -> list[Open]:
     """Return what is injected into the stack now, oldest first; logs of stacks that are gone are removed."""
     folder = _folder(platform)
     for other in folder.parent.glob("*"):
-        if other != folder:
+        # A guardian may be at work in one whose stack has just gone.
+        if other != folder and time.time() - other.stat().st_mtime > OLD_S:
             shutil.rmtree(other, ignore_errors=True)
     found = []
     for log in folder.glob("*.jsonl"):

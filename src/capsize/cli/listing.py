@@ -50,10 +50,11 @@ At every level, also at 6, no anomaly is allowed: nothing lost, nothing run twic
 
 def page(what: str) -> str:
     """Return the generated page of ``docs/`` on scenarios, levels or faults."""
+    from capsize.cli import fault_page
     from capsize.report.markdown import table
 
     titles = {"scenarios": "Scenarios", "levels": "Difficulty levels", "faults": "Faults"}
-    header, rows = _table(what)
+    header, rows = _page_table(what)
     made = f"<!-- Made by `capsize list {what} --markdown`; a test compares. Do not edit. -->"
     lines = [f"# {titles[what]}", "", made, "", *table(header, rows)]
     if what == "scenarios":
@@ -61,7 +62,16 @@ def page(what: str) -> str:
     if what == "levels":
         lines += ["", LEVEL_NOTES, ""]
         lines += [f"- Level {row['number']}, {row['name']}: {row['purpose']}." for row in _documents(what)]
+    if what == "faults":
+        lines += ["", fault_page.note()]
     return "\n".join(lines) + "\n"
+
+
+def _page_table(what: str) -> Table:
+    """Return the table of a page, which may have more columns than a terminal."""
+    from capsize.cli import fault_page
+
+    return fault_page.table() if what == "faults" else _table(what)
 
 
 def _table(what: str) -> Table:

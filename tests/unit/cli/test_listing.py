@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from capsize.cli import fault_page
 from capsize.cli.listing import page
 from capsize.core.levels import LEVELS
 from capsize.faults import FAULTS
@@ -40,6 +41,21 @@ def test_json_holds_the_same_entries(capsize: Callable[..., Any], what: str) -> 
 def test_the_pages_in_docs_are_what_the_code_says(capsize: Callable[..., Any], what: str) -> None:
     """docs/ holds the generated page, byte for byte. To renew: capsize list WHAT --markdown > docs/WHAT.md."""
     assert (DOCS / f"{what}.md").read_text() == capsize("list", what, "--markdown").out
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_has_its_row_with_figures_or_why_there_are_none(name: str) -> None:
+    """Needs, at least one platform, how it heals and two times; what was not measured is listed with its reason."""
+    rows = [[cell.strip() for cell in line.split("|")] for line in page("faults").splitlines()]
+    (row,) = (cells[1:-1] for cells in rows if len(cells) > 2 and cells[1] == name)
+    assert len(row) == 8
+    assert all(row[column] for column in (1, 3, 4, 5, 6, 7))
+    measured = fault_page.measured().faults.get(name)
+    if measured is None or measured.strike_s is None:
+        assert row[6:] == [fault_page.NOT_MEASURED] * 2
+        assert f"- `{name}`: " in page("faults")
+    else:
+        assert 0 <= measured.strike_s < 30
 
 
 def test_scenarios_of_packages_are_listed_and_a_broken_one_is_said(

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from capsize.platforms.local.attached import attach
     from capsize.platforms.local.platform import LocalPlatform
 
-__all__ = ["LocalPlatform"]
+__all__ = ["LocalPlatform", "attach"]
 
 
 def __getattr__(name: str) -> Any:
     # Late: whoever only asks a stack that is up needs no platform of its own, and the guardian heals by such a process.
-    if name in __all__:
+    if name == "LocalPlatform":
         from capsize.platforms.local import platform
 
-        return getattr(platform, name)
+        return platform.LocalPlatform
+    if name == "attach":
+        from capsize.platforms.local import attached
+
+        return attached.attach
     raise AttributeError(name)
