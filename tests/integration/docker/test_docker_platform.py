@@ -28,7 +28,7 @@ from capsize.load.witness import Witness
 from capsize.platforms.docker import left
 from capsize.platforms.docker.engine import Engine, connect
 from capsize.platforms.docker.ground import clear, clear_stale
-from capsize.platforms.docker.marks import OWNER, RUN
+from capsize.platforms.docker.marks import OWNER, RUN, Marks
 from support.docking import Docked, make
 from support.tiny import POSTGRES, Recorder, api, job, worker
 from support.waiting import until
@@ -337,3 +337,14 @@ def test_no_engine_is_one_clear_message(host: str, monkeypatch: pytest.MonkeyPat
         connect()
     assert host in str(raised.value)
     assert "--platform local" in str(raised.value)
+
+
+async def test_what_was_on_its_way_when_capsize_died_is_cleared_too(engine: Engine) -> None:
+    """An engine carries out what it was asked for although the asker is gone; the guardian looks twice."""
+    marks = Marks.draw()
+    clearing = asyncio.create_task(asyncio.to_thread(remove_containers, Containers(label=marks.label)))
+    await asyncio.sleep(0.2)  # The first look is over, and the guardian has not come back yet.
+    assert not clearing.done()
+    engine.client.networks.create(marks.name(), labels=marks.labels)
+    await clearing
+    assert found(engine, marks.label)["networks"] == []

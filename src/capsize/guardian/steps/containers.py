@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,8 @@ from capsize.core.undo import Containers
 
 LIMIT_S = 10.0
 SIDE_BY_SIDE = 8
+ON_ITS_WAY_S = 0.5
+"""How long the engine may take, on a machine that is not busy, for what it was asked just before the asker died."""
 SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker/run/docker.sock")
 GONE = (404, 409)
 """409: another one is removing it just now. That it is gone is looked at again afterwards."""
@@ -40,8 +43,22 @@ class _Unix(http.client.HTTPConnection):
 
 
 def remove_containers(step: Containers) -> None:
-    """Remove all containers, then networks and volumes with the label. Raises HealError."""
-    label = step.label
+    """Remove all containers, then networks and volumes with the label. Raises HealError.
+
+    What the dead process had asked for may come to be after it died: it is done when a second look, a moment after
+    the first, finds nothing either.
+    """
+    for pause_s in (0.0, ON_ITS_WAY_S, ON_ITS_WAY_S):
+        time.sleep(pause_s)
+        if not _left(step.label) and pause_s:
+            return
+        _remove_all(step.label)
+    left = _left(step.label)
+    if left:
+        raise HealError(f"still there with the label {step.label}: {', '.join(one[:12] for one in left)}")
+
+
+def _remove_all(label: str) -> None:
     _for_each(_ids("/containers/json?all=1&", label, "Id"), _remove_container)
     _for_each(
         _ids("/networks?", label, "Id"),
@@ -51,13 +68,14 @@ def remove_containers(step: Containers) -> None:
         _ids("/volumes?", label, "Name"),
         lambda one: _call("DELETE", f"/volumes/{quote(one)}?force=1", allowed=GONE),
     )
-    left = [
+
+
+def _left(label: str) -> list[str]:
+    return [
         *_ids("/containers/json?all=1&", label, "Id"),
         *_ids("/networks?", label, "Id"),
         *_ids("/volumes?", label, "Name"),
     ]
-    if left:
-        raise HealError(f"still there with the label {label}: {', '.join(one[:12] for one in left)}")
 
 
 def _remove_container(one: str) -> None:
