@@ -163,6 +163,15 @@
         ctx.fillRect(x(u, run.begin), top, Math.max(px, x(u, run.end) - x(u, run.begin)), half ? thick / 2 - px * 0.5 : thick);
         if (run.how === "exited") ctx.fillRect(x(u, run.end) - px, y - px, 2 * px, thick + 2 * px);
       });
+      if (tasks.marks[n]?.includes("overlap")) {
+        runs.forEach((one, k) => runs.slice(k + 1).forEach(other => {
+          const from = Math.max(one.begin, other.begin), to = Math.min(one.end, other.end);
+          if (to <= from) return;
+          ctx.strokeStyle = colors.anomaly;
+          ctx.lineWidth = 1.5 * px;
+          ctx.strokeRect(x(u, from), y - px, Math.max(2 * px, x(u, to) - x(u, from)), thick + 2 * px);
+        }));
+      }
       if (tasks.marks[n]) marked.push([n, accepted ?? first, y + thick / 2]);
     });
     const size = Math.min(6, Math.max(3.5, row / px / 2)) * px;
@@ -312,7 +321,7 @@
       scale: whole,
     });
     if (tasks.ids.length) {
-      const plot = make("chart-tasks", Math.min(560, Math.max(90, tasks.ids.length * 13)) + 32, {
+      const plot = make("chart-tasks", Math.min(560, Math.max(90, tasks.ids.length * (tasks.ids.length > 25 ? 13 : 20))) + 32, {
         rows: [ends, none], series: [{}], scale: { range: [0, 1] },
         axis: {
           splits: () => [0, 1],
