@@ -3,8 +3,9 @@
     disk_server.py BACKING MOUNT ATTRIBUTE
 
 It mounts a file system that hands every operation on to BACKING. What is wrong with it is an extended attribute
-of its root: JSON as ``troubles.py`` has it; read, it also tells how many operations met the trouble. Run as a script and
-importing nothing of capsize's, since it is started beside every instance that has such a disk.
+of its root: JSON as ``troubles.py`` has it. When it is set, the state before, with how many operations met it, is written
+to BACKING.before. Run as a script and importing nothing of capsize's, since it is started beside every
+instance that has such a disk.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import mfusepy
 
 CACHED_S = 60.0
-"""How long the kernel may remember names and sizes: nobody but itself changes them."""
+"""How long the kernel may remember names, sizes and contents: nobody but itself changes them."""
 
 
 class Trouble:
@@ -52,18 +53,17 @@ class Disk(mfusepy.Operations):
     # ------------------------------------------------------------ trouble
 
     def setxattr(self, path: str, name: str, value: bytes, options: int, position: int = 0) -> int:
-        """Take a new state of the disk."""
+        """Take a new state of the disk, and leave word of how often the old one was met.
+
+        There is no ``getxattr``: the kernel would ask before every write whether the file has capabilities.
+        """
         if path != "/" or name != self._attribute:
             raise OSError(errno.ENOTSUP, "")
         with self._lock:
-            self._trouble, self._free_at = Trouble(**json.loads(bytes(value))), 0.0
+            before, self._trouble, self._free_at = self._trouble, Trouble(**json.loads(bytes(value))), 0.0
+            with open(f"{self._root}.before", "w") as told:
+                json.dump(vars(before), told)
         return 0
-
-    def getxattr(self, path: str, name: str, position: int = 0) -> bytes:
-        """Tell the state."""
-        if path != "/" or name != self._attribute:
-            raise OSError(errno.ENODATA, "")
-        return json.dumps(vars(self._trouble)).encode()
 
     def _meet(self, operation: str, size: int = 0) -> None:
         """Fail or wait as the disk does."""
@@ -130,9 +130,6 @@ class Disk(mfusepy.Operations):
     def fsync(self, path: str, datasync: int, fh: int) -> int:
         self._meet("sync")
         (os.fdatasync if datasync else os.fsync)(fh)
-        return 0
-
-    def flush(self, path: str, fh: int) -> int:
         return 0
 
     def release(self, path: str, fh: int) -> int:
@@ -229,6 +226,8 @@ def main(backing: str, mount: str, attribute: str) -> None:
         fsname="capsize",
         attr_timeout=CACHED_S,
         entry_timeout=CACHED_S,
+        negative_timeout=CACHED_S,
+        kernel_cache=True,
         **allow,
     )
 

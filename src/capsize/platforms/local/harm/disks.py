@@ -125,6 +125,10 @@ class Disks:
             raise InjectionError(f"{instance} was not started on a disk that can be broken")
         return self._points[instance]
 
+    def _before(self, instance: str) -> Path:
+        """Return where the server leaves word of the state that was."""
+        return self._behind / f"{instance}.before"
+
     def _served(self, instance: str) -> Path:
         point = self._point(instance)
         if instance not in self._servers:
@@ -148,9 +152,9 @@ class Disks:
             (point / BALLAST).unlink(missing_ok=True)
             return ""
         try:
-            before = msgspec.json.decode(os.getxattr(point, ATTRIBUTE), type=Trouble)
             _tell(point, Trouble())
-        except (OSError, InjectionError) as error:
+            before = msgspec.json.decode(self._before(instance).read_bytes(), type=Trouble)
+        except (OSError, InjectionError, msgspec.DecodeError) as error:
             raise HealError(f"the disk of {instance} can't be reached: {error}") from error
         if msgspec.structs.replace(before, met=0) == Trouble():
             return ""
