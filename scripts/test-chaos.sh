@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Breaks the starter on purpose and tells what survived. No flag: every scenario at level 1.
+# Breaks the starter on purpose and tells what survived. No flag: the standard scenarios at level 1.
 #
 #   ./scripts/test-chaos.sh
 #   ./scripts/test-chaos.sh --scenarios "baseline,worker-restart" --difficulty 3 --verbose

@@ -49,11 +49,12 @@ LOSS_S = 6.0
 """When in a round a worker is killed inside of a task. What it held is taken back when its lease is over."""
 HELD_S = 3.0
 AGAIN_S = 5.0
-LEAVE_S = 10.0
-"""When in a round a worker is told to end inside of a task that takes longer than its grace."""
+LEAVE_S = (10.0, 11.5)
+"""When in a round a worker is told to end inside of a task."""
 KILL_S = (2.0, 12.0)
 AFTER_S = 4.0
-GRACE_S = "0.5"
+GRACE_S = "0.05"
+"""A worker that is told to end gives back what it is inside of, nearly whatever it is."""
 FAILURES, OPEN_S, RETRY_BASE_S = 3, 1.0, 0.3
 SHORT_S, LONG_S, OPERATED_S = 0.3, 4.0, 1.0
 """What tasks take; the long ones outlive a lease, so that they live by its renewals."""
@@ -130,7 +131,10 @@ def _lost(
     held_s = level.scaled(HELD_S) if doubt.answers > 1 else None
     lost = [_losing(level, kind, f"{number}", at_s, how, doubt.answers, held_s)]
     # Most of these find nothing to do: all answers are lost around the one that takes back, or gives back, a task.
-    around = {"reap": level.scaled(LOSS_S) + lease_s(level) * 0.7, "hand-back": level.scaled(LEAVE_S)}
+    around = {
+        "reap": level.scaled(LOSS_S) + lease_s(level) * 0.7,
+        "hand-back": level.scaled(LEAVE_S[0] - 0.2),
+    }
     if kind.name in around:
         again_s = start_s + around[kind.name]
         lost.append(_losing(level, kind, f"{number}-around", again_s, how, None, level.scaled(HELD_S)))
@@ -170,16 +174,20 @@ def _causes(draw: random.Random, level: Level, number: int, start_s: float) -> l
         target=Target(service="dependency"),
         for_s=for_s,
     )
-    lost, leaving = (
+    moments = [
+        ("loss.", "kill", LOSS_S),
+        *((f"leave{n}.", "terminate", at) for n, at in enumerate(LEAVE_S, 1)),
+    ]
+    ends = [
         PlannedStrike(
-            id=f"{name}.{number}",
+            id=f"{name}{number}",
             at_s=round(start_s + level.scaled(at), 3),
             fault=spec(fault),
             target=Target(service="worker", pick=fraction(draw), busy=True, wait_s=level.scaled(2.0)),
         )
-        for name, fault, at in (("loss", "kill", LOSS_S), ("leave", "terminate", LEAVE_S))
-    )
-    return [outside, lost, leaving]
+        for name, fault, at in moments
+    ]
+    return [outside, *ends]
 
 
 def _kills(draw: random.Random, level: Level, doubt: Doubt) -> list[list[str]]:

@@ -40,6 +40,7 @@ ALL_WORKERS = 5
 """From this level on a strike may be on all workers at once."""
 LONG_S = 8.0
 """The first tasks take so long that a worker which is cut off in the first seconds can't finish them in its lease."""
+AFTER_S = 0.3
 TASK_S = 0.5
 BUSY = 0.5
 """The share of the workers' time that the other tasks take."""
@@ -60,7 +61,7 @@ def plan(level: Level, seed: int) -> Experiment:
         settings=settings(level),
         links=LINKS,
         phases=phases(chaos=Phase(name="chaos", limit_s=moments[-1])),
-        loads=_loads(level, moments[-1]),
+        loads=_loads(level, moments),
         strikes=strikes,
         probes=PROBES,
         checkers=(
@@ -118,15 +119,19 @@ def _kinds(draw: random.Random, level: Level, number: int) -> list[Spec]:
     return kinds[:number]
 
 
-def _loads(level: Level, end_s: float) -> tuple[LoadPlan, ...]:
-    """Return API calls throughout, a long task for each worker at once, and short ones over the whole chaos."""
+def _loads(level: Level, moments: list[float]) -> tuple[LoadPlan, ...]:
+    """Return API calls throughout, long tasks for half of the workers at once, and short ones from the first strike on.
+
+    So the first victim is inside of a long task, and somebody stands idle who can take it over.
+    """
+    first_s, end_s = moments[0], moments[-1]
     working = ("chaos", "recovery", "drain")
     task_s = level.scaled(TASK_S)
     count = max(level.tasks, int(end_s * level.workers * BUSY / task_s))
-    long = spec("tasks", label="long", count=level.workers, seconds=level.scaled(LONG_S))
-    short = spec(
-        "tasks", count=count, seconds=task_s, rate=round(count / end_s, 6), after_s=level.scaled(0.2)
-    )
+    long = spec("tasks", label="long", count=max(1, level.workers // 2), seconds=level.scaled(LONG_S))
+    after_s = round(first_s + level.scaled(AFTER_S), 3)
+    rate = round(count / (end_s - after_s), 6)
+    short = spec("tasks", count=count, seconds=task_s, rate=rate, after_s=after_s)
     return (
         LoadPlan(load=spec("api", rate=outages.API_RATE), phases=("steady", *working)),
         LoadPlan(load=long, phases=working),

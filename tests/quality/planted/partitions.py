@@ -41,8 +41,8 @@ def heartbeat_without_a_limit() -> None:
 
 
 def worker_gives_up_for_good() -> None:
-    """A worker whose database does not answer stops looking for work, and goes on living."""
-    from capsize_starter.worker import dispatcher
+    """A worker whose database does not answer waits for ever, with all that it holds, and goes on living."""
+    from capsize_starter.worker import dispatcher, runner
 
     claim = dispatcher.Dispatcher._claim
 
@@ -53,7 +53,15 @@ def worker_gives_up_for_good() -> None:
             await asyncio.Event().wait()
             raise
 
+    async def settle(tools: Any, record: Any) -> bool:
+        try:
+            return bool(await record())
+        except runner.Unavailable:
+            await asyncio.Event().wait()
+            raise
+
     dispatcher.Dispatcher._claim = or_never_again  # type: ignore[method-assign]
+    runner._settle = settle
 
 
 def hangs_when_cut_off() -> None:
