@@ -68,7 +68,9 @@ def submissions(history: History) -> list[Op]:
 def check(names: list[str], history: History, verdicts: dict[str, Verdict]) -> None:
     """All faults landed and were healed; every claim on the tasks holds; every answer was clear and in time."""
     stages = {(struck.fault, struck.stage) for struck in history.of(Struck)}
-    failed = [s for s in history.of(Struck) if s.stage in ("failed", "heal_failed", "missed", "not_carried_out")]
+    failed = [
+        s for s in history.of(Struck) if s.stage in ("failed", "heal_failed", "missed", "not_carried_out")
+    ]
     assert not failed
     assert {(name, stage) for name in names for stage in ("landed", "healed")} <= stages
     held = {
