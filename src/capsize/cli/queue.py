@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capsize.cli.options import SEED_MAX, draw_seed, output_option, program, verbose_option, writable
+from capsize.cli.options import SEED_MAX, Finite, draw_seed, output_option, program, verbose_option, writable
 
 if TYPE_CHECKING:
     from capsize.core.experiment import Experiment
@@ -45,6 +45,13 @@ REPEAT_MAX = 20
     show_default=True,
     help="What is killed.",
 )
+@click.option(
+    "--wait",
+    "wait_s",
+    type=Finite(),
+    metavar="S",
+    help="How long a task may take to be run again, beside the work.",
+)
 @click.option("--python", default=sys.executable, metavar="PATH", help="The Python that has the library.")
 @click.option(
     "--card", type=click.Path(dir_okay=False, path_type=Path), help="Write the card there, as JSON."
@@ -64,6 +71,7 @@ def queue_command(
     seed: int | None,
     repeat: int,
     breaks: str,
+    wait_s: float | None,
     python: str,
     card: Path | None,
     page: Path | None,
@@ -85,13 +93,15 @@ def queue_command(
     from capsize.core.levels import level
     from capsize.systems.queue import QueueService, require
 
+    if wait_s is not None and wait_s <= 0:
+        raise UsageError(f"--wait is {wait_s:g}; a task needs some time to be run again")
     versions = require(name, python)
     system = QueueService(name, config, python=python)
     first = draw_seed() if seed is None else seed
     experiments = [
         plan
         for number in range(first, first + repeat)
-        for plan in _plans(system, level(level_number), number, breaks)
+        for plan in _plans(system, level(level_number), number, breaks, wait_s)
     ]
 
     def told(summary: Summary) -> str:
@@ -117,11 +127,13 @@ def queue_command(
     )
 
 
-def _plans(system: QueueService, figures: Level, seed: int, breaks: str) -> list[Experiment]:
+def _plans(
+    system: QueueService, figures: Level, seed: int, breaks: str, wait_s: float | None
+) -> list[Experiment]:
     from capsize.scenarios.queue_loss import broker_dies, workers_die
 
-    plans = [] if breaks == "broker" else [workers_die(figures, seed)]
-    return plans if breaks == "workers" else [*plans, broker_dies(figures, seed, system.broker)]
+    plans = [] if breaks == "broker" else [workers_die(figures, seed, wait_s)]
+    return plans if breaks == "workers" else [*plans, broker_dies(figures, seed, system.broker, wait_s)]
 
 
 def _card(system: QueueService, level: int, versions: dict[str, str], summary: Summary) -> Card:

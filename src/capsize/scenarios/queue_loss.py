@@ -17,8 +17,11 @@ WAIT_S = {WORKERS: 75.0, BROKER: 45.0}
 PROBES = tuple(Spec(name=name) for name in ("ready", "instrument", "resources"))
 
 
-def workers_die(level: Level, seed: int) -> Experiment:
-    """Kill busy workers, one after the other, while the level's tasks are done; then wait for what was lost."""
+def workers_die(level: Level, seed: int, wait_s: float | None = None) -> Experiment:
+    """Kill busy workers, one after the other, while the level's tasks are done; then wait for what was lost.
+
+    ``wait_s`` is how long, beside the work; None: ``WAIT_S``.
+    """
     draw = stream(seed, WORKERS, "strikes")
     first_s = draw.uniform(0.25, 0.75) * level.task_delay_s
     apart_s = 1.6 * level.task_delay_s
@@ -32,10 +35,11 @@ def workers_die(level: Level, seed: int) -> Experiment:
         for number in range(level.number + 1)
     )
     purpose = "Busy workers are killed: is each of their tasks run again, and how soon?"
-    return _experiment(level, seed, WORKERS, purpose, strikes, (spec("landed", live=True), spec("retries")))
+    claims = (spec("landed", live=True), spec("retries"))
+    return _experiment(level, seed, WORKERS, purpose, strikes, claims, wait_s)
 
 
-def broker_dies(level: Level, seed: int, broker: str) -> Experiment:
+def broker_dies(level: Level, seed: int, broker: str, wait_s: float | None = None) -> Experiment:
     """Kill the broker with most tasks still waiting, and start it again two seconds later."""
     at_s = stream(seed, BROKER, "strikes").uniform(0.25, 0.75) * level.task_delay_s
     strike = PlannedStrike(
@@ -46,7 +50,7 @@ def broker_dies(level: Level, seed: int, broker: str) -> Experiment:
         for_s=level.scaled(BROKER_AWAY_S),
     )
     purpose = "The broker is killed and started again: what was accepted is still there, and is done"
-    return _experiment(level, seed, BROKER, purpose, (strike,), (spec("landed"),))
+    return _experiment(level, seed, BROKER, purpose, (strike,), (spec("landed"),), wait_s)
 
 
 def _experiment(
@@ -56,10 +60,11 @@ def _experiment(
     purpose: str,
     strikes: tuple[PlannedStrike, ...],
     claims: tuple[Spec, ...],
+    wait_s: float | None,
 ) -> Experiment:
     work_s = level.tasks * level.task_delay_s / level.workers
     last_s = strikes[-1].at_s + (strikes[-1].for_s or 0.0)
-    wait_s = level.scaled(WAIT_S[name])
+    wait_s = level.scaled(WAIT_S[name] if wait_s is None else wait_s)
     return Experiment(
         scenario=name,
         purpose=purpose,
