@@ -9,10 +9,10 @@ from urllib.parse import quote
 from capsize.core.experiment import Experiment
 from capsize.core.history import History
 from capsize.report import document, html, markdown
-from capsize.report.logs import Logs, read_logs
+from capsize.report.logs import read_logs
 from capsize.report.model import RunReport, Summary
 
-LOG_BYTES_MAX = 16 * 2**20
+LOG_BYTES_MAX = 8 * 2**20
 """Of a longer log the beginning is read: a flood of lines must not keep a report from being written."""
 
 
@@ -34,7 +34,11 @@ def write_page(
 def page(report: RunReport, directory: Path, experiment: Experiment | None, history: History | None) -> str:
     """Return the page of a run, with the log lines that its directory has."""
     began = history.began if history else None
-    logs = read_logs(log_texts(directory), began.wall, history.end_s) if began and history else Logs()
+    judgement = report.result.judgement
+    # Logs are shown beside findings alone, and may be large.
+    if began is None or history is None or judgement is None or not judgement.findings:
+        return html.run(report, experiment, history)
+    logs = read_logs(log_texts(directory), began.wall, history.end_s)
     return html.run(report, experiment, history, logs)
 
 

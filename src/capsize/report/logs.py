@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -20,6 +20,7 @@ BEFORE_S, AFTER_S = 5.0, 60.0
 """A time so far outside the run is of another clock, or no time at all."""
 
 _HEADING = re.compile(r"^--- capsize: .*\bat (\d+(?:\.\d+)?) s ---$")
+_WORD = re.compile(r"[\w-]+")
 _STAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?\d*\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)?"
 )
@@ -43,21 +44,41 @@ class Logs:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def of_moment(self, finding: Finding) -> tuple[LogLine, ...]:
-        """Return the lines that belong to a finding's story, in order.
+    def of_moments(self, findings: Sequence[Finding]) -> list[tuple[LogLine, ...]]:
+        """Return for each finding the lines that belong to its story, in order; at most ``LINES_MAX``.
 
-        Those that name its task come first, then those nearest to a moment of the story; at most ``LINES_MAX``.
-        A finding whose story has no times has no lines.
+        Those within the story that name its task come first, then those nearest to a moment of it. A finding
+        whose story has no times has no lines.
         """
-        times = story_times(finding)
+        naming = self._naming({finding.task for finding in findings if finding.task is not None})
+        return [self._of_moment(story_times(one), naming.get(one.task or "", [])) for one in findings]
+
+    def _of_moment(self, times: list[float], naming: list[int]) -> tuple[LogLine, ...]:
         if not times:
             return ()
-        near = self._lines[
-            bisect_left(self._times, times[0] - NEAR_S) : bisect_right(self._times, times[-1] + NEAR_S)
-        ]
-        ranked = sorted((_distance(line, finding, times), line.t, number) for number, line in enumerate(near))
-        chosen = [number for far, _, number in ranked if far <= NEAR_S][:LINES_MAX]
-        return tuple(near[number] for number in sorted(chosen))
+        first, last = times[0] - NEAR_S, times[-1] + NEAR_S
+        own = [number for number in naming if first <= self._times[number] <= last][:LINES_MAX]
+        far = {number: self._distance(number, times) for t in times for number in self._around(t)}
+        near = sorted((gap, number) for number, gap in far.items() if gap <= NEAR_S)
+        chosen = dict.fromkeys([*own, *(number for _, number in near)])
+        return tuple(self._lines[number] for number in sorted(list(chosen)[:LINES_MAX]))
+
+    def _around(self, t: float) -> range:
+        """Return the lines nearest to a moment, enough of them on both sides."""
+        at = bisect_left(self._times, t)
+        return range(max(0, at - LINES_MAX), min(len(self._lines), at + LINES_MAX))
+
+    def _distance(self, number: int, times: list[float]) -> float:
+        at = bisect_left(times, self._times[number])
+        return min(abs(self._times[number] - t) for t in times[max(0, at - 1) : at + 1])
+
+    def _naming(self, tasks: set[str]) -> dict[str, list[int]]:
+        """Return the lines that name each task, in one pass: a log may hold a hundred thousand."""
+        naming: dict[str, list[int]] = {}
+        for number, line in enumerate(self._lines if tasks else ()):
+            for word in tasks.intersection(_WORD.findall(line.text)):
+                naming.setdefault(word, []).append(number)
+        return naming
 
 
 def story_times(finding: Finding) -> list[float]:
@@ -104,11 +125,3 @@ def _time(line: str, wall: float, end_s: float) -> float | None:
         return None
     t = moment.astimezone(UTC).timestamp() - wall
     return t if -BEFORE_S <= t <= end_s + AFTER_S else None
-
-
-def _distance(line: LogLine, finding: Finding, times: list[float]) -> float:
-    """Return how far a line is from the story; one that names the task is part of it."""
-    if finding.task is not None and finding.task in line.text:
-        return -1.0
-    at = bisect_left(times, line.t)
-    return min(abs(line.t - t) for t in times[max(0, at - 1) : at + 1])

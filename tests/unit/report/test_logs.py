@@ -17,7 +17,9 @@ def finding(*story: str, task: str | None = None) -> Finding:
 def near(t: float, texts: dict[str, str], task: str | None = None) -> list[tuple[float, str, str]]:
     """Return the lines of a moment."""
     logs = read_logs(texts, WALL, 60.0)
-    return [(line.t, line.instance, line.text) for line in logs.of_moment(finding(f"{t} it was", task=task))]
+    return [
+        (line.t, line.instance, line.text) for line in logs.of_moments([finding(f"{t} it was", task=task)])[0]
+    ]
 
 
 def test_lines_are_placed_by_the_time_that_they_carry() -> None:
@@ -59,11 +61,31 @@ def test_lines_that_name_the_task_come_before_those_that_are_only_near() -> None
     assert found[-1][1] == "worker-1"
 
 
+def test_a_line_that_names_another_task_is_not_taken_for_this_one() -> None:
+    """t-7 is not t-77."""
+    flood = "\n".join(f'{{"time":"2026-11-23T22:21:13.{n:03}Z","task":"t-77"}}' for n in range(100))
+    own = '{"time":"2026-11-23T22:21:13.499Z","task":"t-7"}'
+    found = near(10.0, {"api-1": flood, "worker-1": own}, task="t-7")
+    assert found[-1][1] == "worker-1"
+
+
+def test_a_long_log_is_searched_at_once() -> None:
+    """A hundred findings in a flood of lines: one pass for all of them, and every one has its lines."""
+    text = "\n".join(
+        f'{{"time":"2026-11-23T22:21:{13 + n // 5000}.{n % 5000 // 5:03}Z","task":"t{n % 200}"}}'
+        for n in range(50_000)
+    )
+    logs = read_logs({"worker-1": text}, WALL, 60.0)
+    found = logs.of_moments([finding("10.5 a", "12.5 b", task=f"t{n}") for n in range(100)])
+    assert all(len(lines) == LINES_MAX for lines in found)
+    assert all(f'"t{n}"' in line.text for n, lines in enumerate(found) for line in lines)
+
+
 def test_what_is_far_from_the_story_is_left_out() -> None:
     """Half a second is near, a second is not; a story without times has no lines."""
     text = '{"time":"2026-11-23T22:21:13.600Z"}\n{"time":"2026-11-23T22:21:14.900Z"}'
     assert [t for t, _, _ in near(10.2, {"api-1": text})] == [10.6]
-    assert Logs().of_moment(finding("no time at all")) == ()
+    assert Logs().of_moments([finding("no time at all")]) == [()]
 
 
 def test_the_moments_of_a_story() -> None:

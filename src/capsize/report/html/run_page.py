@@ -105,27 +105,29 @@ def _groups(judgement: Judgement | None, logs: Logs) -> tuple[Group, ...]:
     for finding in judgement.findings if judgement else ():
         by_anomaly.setdefault(finding.anomaly, []).append(finding)
     share = max(1, FINDINGS_MAX // max(1, len(by_anomaly)))
-    groups = []
-    for anomaly, found in by_anomaly.items():
-        first = sorted(found, key=lambda finding: not finding.story)[:share]
-        advice = ANOMALY_ADVICE.get(anomaly)
-        groups.append(
-            Group(
-                anomaly=anomaly,
-                title=advice.title if advice else "",
-                total=len(found),
-                told=tuple(_told(anomaly, number, finding, logs) for number, finding in enumerate(first)),
-            )
+    first = {
+        anomaly: sorted(found, key=lambda finding: not finding.story)[:share]
+        for anomaly, found in by_anomaly.items()
+    }
+    flat = [finding for found in first.values() for finding in found]
+    lines = iter(logs.of_moments(flat))
+    return tuple(
+        Group(
+            anomaly=anomaly,
+            title=ANOMALY_ADVICE[anomaly].title if anomaly in ANOMALY_ADVICE else "",
+            total=len(by_anomaly[anomaly]),
+            told=tuple(_told(anomaly, number, finding, next(lines)) for number, finding in enumerate(found)),
         )
-    return tuple(groups)
+        for anomaly, found in first.items()
+    )
 
 
-def _told(anomaly: str, number: int, finding: Finding, logs: Logs) -> Told:
+def _told(anomaly: str, number: int, finding: Finding, lines: tuple[LogLine, ...]) -> Told:
     times = story_times(finding)
     return Told(
         id=f"finding-{''.join(c if c.isalnum() else '-' for c in anomaly)}-{number + 1}",
         finding=finding,
-        logs=logs.of_moment(finding),
+        logs=lines,
         begin=times[0] if times else None,
         end=times[-1] if times else None,
     )
