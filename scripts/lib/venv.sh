@@ -33,10 +33,25 @@ _fingerprint() {
 
 _stamp() { printf '%s/.capsize-%s' "$VENV" "$1"; }
 
-# True when the environment works and holds these extras. Asked for each run, so it must be quick.
+# True when the extras in $1 hold all those in $2.
+_covers() {
+    local wanted
+    for wanted in ${2//,/ }; do
+        case ",$1," in *",$wanted,"*) ;; *) return 1 ;; esac
+    done
+}
+
+# True when the environment works and holds these extras, or more. Asked for each run, so it must be quick.
 _current() {
-    [ -f "$(_stamp "$1")" ] && [ "$(cat "$(_stamp "$1")")" = "$(_fingerprint "$1")" ] &&
-        "$VENV/bin/python" -c '' >/dev/null 2>&1
+    local stamp extras
+    for stamp in "$VENV"/.capsize-*; do
+        extras="${stamp##*/.capsize-}"
+        if _covers "$extras" "$1" && [ "$(cat "$stamp")" = "$(_fingerprint "$extras")" ] &&
+            "$VENV/bin/python" -c '' >/dev/null 2>&1; then
+            return 0
+        fi
+    done
+    return 1
 }
 
 # One at a time: mkdir is atomic everywhere, and the pid inside tells a lock whose owner died.

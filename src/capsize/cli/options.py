@@ -145,6 +145,19 @@ port_option = click.option(
     default=0,
     help="The API's port; 0, the default, takes a free one.",
 )
+DEFAULT_PORT = 3000
+"""Where the starter's API listens when nobody says otherwise."""
+
+url_option = options(
+    click.option(
+        "--url",
+        envvar="BASE_URL",
+        show_envvar=True,
+        type=BaseUrl(),
+        help=f"The server. Default: port $PORT of this machine, or {DEFAULT_PORT}.",
+    ),
+    click.option("--port", "default_port", envvar="PORT", type=click.IntRange(1, 65535), hidden=True),
+)
 platform_option = click.option(
     "--platform",
     envvar="CAPSIZE_PLATFORM",

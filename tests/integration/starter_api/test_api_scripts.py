@@ -13,6 +13,13 @@ from starter_api_helpers import Api, Client
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
+COMMANDS = {
+    "test-with-curl.sh": "capsize api-check",
+    "helpers/auth-helper.sh": "capsize auth",
+    "helpers/task-flood.sh": "capsize flood",
+}
+"""Each script and the command that it stands for."""
+
 
 async def run(script: str, *arguments: str, **env: str) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a script."""
@@ -42,6 +49,7 @@ async def test_the_curl_test_passes_on_a_good_server(shared_api: Api) -> None:
     """All checks pass; what needs a worker is skipped and said so; port, PORT and BASE_URL all work."""
     for arguments, env in (
         ([str(shared_api.port)], {}),
+        (["127.0.0.1", str(shared_api.port)], {}),
         ([shared_api.base + "/"], {}),
         ([], {"PORT": str(shared_api.port)}),
         ([], {"BASE_URL": shared_api.base, "PORT": "1"}),
@@ -76,32 +84,13 @@ async def test_without_a_server_the_scripts_say_so(nobody: int) -> None:
         assert f"127.0.0.1:{nobody}" in error
 
 
-@pytest.mark.parametrize(
-    ("script", "arguments"),
-    [
-        ("test-with-curl.sh", ["port"]),
-        ("test-with-curl.sh", ["1", "2"]),
-        ("helpers/auth-helper.sh", ["--prefix"]),
-        ("helpers/auth-helper.sh", ["--prefix", 'a"b']),
-        ("helpers/auth-helper.sh", ["--colour", "red"]),
-        ("helpers/auth-helper.sh", ["--url", "nowhere"]),
-        ("helpers/task-flood.sh", []),
-        ("helpers/task-flood.sh", ["--auth"]),
-        ("helpers/task-flood.sh", ["--auth", 'x" y']),
-        ("helpers/task-flood.sh", ["--auth", "x", "--count", "0"]),
-        ("helpers/task-flood.sh", ["--auth", "x", "--count", "many"]),
-        ("helpers/task-flood.sh", ["--auth", "x", "--count", "100001"]),
-        ("helpers/task-flood.sh", ["--auth", "x", "--delay", "-1"]),
-        ("helpers/task-flood.sh", ["--auth", "x", "--delay", "3601"]),
-        ("helpers/task-flood.sh", ["--auth", "x", "--type", "a b"]),
-        ("helpers/task-flood.sh", ["--auth", "x", "extra"]),
-    ],
-)
-async def test_a_wrong_call_is_a_usage_error(script: str, arguments: list[str]) -> None:
-    """Exit code 64, the reason and the usage on stderr, nothing on stdout."""
-    code, out, error = await run(script, *arguments)
+@pytest.mark.parametrize("script", COMMANDS)
+async def test_a_wrong_call_is_a_usage_error(script: str) -> None:
+    """Exit code 64, the reason and where help is on stderr, nothing on stdout."""
+    code, out, error = await run(script, "--colour")
     assert (code, out) == (64, "")
-    assert script in error
+    assert "--colour" in error
+    assert f"Try: {COMMANDS[script]} --help" in error
 
 
 async def test_the_helper_makes_a_user_whose_token_works(shared_api: Api, anyone: Client) -> None:
