@@ -13,6 +13,10 @@ from capsize.core.undo import Guard, RemoveCgroup, RemoveFolder, Unmount
 from capsize.guardian.place import OUTSIDE
 
 
+LIFE_S = 7 * 86400.0
+"""Longer than any stack stands."""
+
+
 class Outside:
     """Tickets of one kind of things, given back together."""
 
@@ -28,7 +32,8 @@ class Outside:
             os.write(fd, "".join(f"{step.path}\n" for step in steps).encode())
         finally:
             os.close(fd)
-        self._tickets.append(self._guard.before(*steps))
+        # It stays until the stack is down, also when it is a strike that needs it first.
+        self._tickets.append(self._guard.before(*steps, ttl_s=LIFE_S))
 
     def done(self) -> None:
         """All of it is gone, or is the folder's affair alone from now on."""
