@@ -78,9 +78,9 @@ def _with_guardian(campaign: Campaign, rng: random.Random, arguments: argparse.N
         mode: Mode = rng.choice(("process", "group"))
         kills.append(_killed(campaign, fault, rng, mode))
         _print(number + 1, kills[-1])
+        (campaign.output / "kills.json").write_bytes(msgspec.json.format(msgspec.json.encode(kills)))
     _summarize(kills)
-    (campaign.output / "kills.json").write_bytes(msgspec.json.format(msgspec.json.encode(kills)))
-    late = [one for one in kills if one.healed_s is None or one.healed_s > PROMISED_S]
+    late = [one for one in kills if one.left or (one.healed_s or 0.0) > PROMISED_S]
     return 1 if late else 0
 
 
@@ -110,10 +110,12 @@ def _without_guardian(campaign: Campaign, rng: random.Random) -> int:
 
 
 def _print(number: int, one: Kill) -> None:
-    took = "NEVER" if one.healed_s is None else f"{one.healed_s:.3f} s"
+    healed = "-" if one.healed_s is None else f"{one.healed_s:.3f} s"
+    clean = "NEVER" if one.clean_s is None else f"{one.clean_s:.3f} s"
     struck = "struck" if one.struck else ""
     print(
-        f"{number:4} {one.fault:22} {one.mode:12} at {one.at_s:5.2f} s  {one.during:3} things {struck:6} clean after {took}",
+        f"{number:4} {one.fault:22} {one.mode:12} at {one.at_s:5.2f} s {one.during:3} things {struck:6} "
+        f"healed {healed}, seen clean {clean}",
         flush=True,
     )
     for what in one.left:
@@ -123,13 +125,12 @@ def _print(number: int, one: Kill) -> None:
 def _summarize(kills: list[Kill]) -> None:
     took = sorted(one.healed_s for one in kills if one.healed_s is not None)
     struck = Counter(one.fault for one in kills if one.struck)
-    print(
-        f"{len(kills)} kills, {len(kills) - len(took)} left something; {sum(struck.values())} with the fault in effect"
-    )
+    left = sum(bool(one.left) for one in kills)
+    print(f"{len(kills)} kills, {left} left something; {sum(struck.values())} with the fault in effect")
     if took:
         p99 = took[min(len(took) - 1, int(len(took) * 0.99))]
         print(
-            f"clean after: median {statistics.median(took):.3f} s, p99 {p99:.3f} s, at most {took[-1]:.3f} s"
+            f"healed after: median {statistics.median(took):.3f} s, p99 {p99:.3f} s, at most {took[-1]:.3f} s"
         )
     print("killed in effect: " + ", ".join(f"{name} {number}" for name, number in sorted(struck.items())))
     never = sorted({one.fault for one in kills} - set(struck))

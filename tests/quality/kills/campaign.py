@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+import psutil
 
 from capsize.core.experiment import Experiment
 from capsize.rundir import RunDirectory
@@ -32,7 +34,11 @@ Mode = Literal["process", "group", "guardian too"]
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True):
-    """One kill: in which run and when, what was there then, and what was left; ``healed_s`` None means never."""
+    """One kill: in which run and when, what was there then, and what was left.
+
+    ``healed_s`` is when the guardian had ended, None when there was none yet or it did not end; ``clean_s`` when a
+    look found nothing left, None when none did. A look takes its time: it is the later one.
+    """
 
     fault: str
     mode: Mode
@@ -40,6 +46,7 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
     during: int
     struck: bool
     healed_s: float | None
+    clean_s: float | None
     left: tuple[str, ...]
 
 
@@ -75,14 +82,16 @@ class Campaign:
             time.sleep(self._rng.uniform(0.0, CHAOS_S))
         at_s = time.monotonic() - began
         during = inventory(self._stacks()) - before
+        guardian = _guardian(process.pid)
         self._end(process, mode)
         began = time.monotonic()
+        healed_s = _ended(guardian, began)
         left = inventory(self._stacks()) - before
         limit_s = STAYS_S if mode == "guardian too" else CLEAN_LIMIT_S
         while left and time.monotonic() - began < limit_s:
             time.sleep(LOOK_S)
             left = inventory(self._stacks()) - before
-        healed_s = None if left else round(time.monotonic() - began, 3)
+        clean_s = None if left else round(time.monotonic() - began, 3)
         return Kill(
             fault=fault,
             mode=mode,
@@ -90,6 +99,7 @@ class Campaign:
             during=len(during),
             struck=self._struck(fault),
             healed_s=healed_s,
+            clean_s=clean_s,
             left=tuple(sorted(left)),
         )
 
@@ -132,14 +142,10 @@ class Campaign:
         if process.poll() is not None:
             raise NotUnderWay(f"the run ended by itself with {process.returncode}, before it could be killed")
         if mode == "guardian too":
-            for line in subprocess.run(
-                ("pgrep", "-P", str(process.pid), "-f", "capsize.guardian"),
-                capture_output=True,
-                text=True,
-                check=False,
-            ).stdout.split():
-                os.kill(process.pid, signal.SIGSTOP)  # it would start another one
-                os.kill(int(line), signal.SIGKILL)
+            process.send_signal(signal.SIGSTOP)  # it would start another one
+            guardian = _guardian(process.pid)
+            if guardian is not None:
+                guardian.kill()
         if mode == "group":
             os.killpg(process.pid, signal.SIGKILL)
         else:
@@ -159,3 +165,25 @@ class Campaign:
         """Return the record of the run under way, or of the last one."""
         runs = self.output / f"runs-{self._number}"
         return "".join(path.read_text() for path in runs.glob("*/history.jsonl"))
+
+
+def _guardian(capsize: int) -> psutil.Process | None:
+    for child in psutil.Process(capsize).children():
+        with suppress(psutil.Error):
+            if "capsize.guardian" in child.cmdline():
+                return child
+    return None
+
+
+def _ended(guardian: psutil.Process | None, began: float) -> float | None:
+    """Wait until the guardian has ended and return how long that took."""
+    while guardian is not None and time.monotonic() - began < CLEAN_LIMIT_S:
+        try:
+            if not guardian.is_running() or guardian.status() == psutil.STATUS_ZOMBIE:
+                break
+        except psutil.NoSuchProcess:
+            break
+        time.sleep(LOOK_S / 4)
+    else:
+        return None
+    return round(time.monotonic() - began, 3)
