@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 import click
 
+from capsize.cli.apicheck import api_check_command
+from capsize.cli.auth import auth_command
 from capsize.cli.comparing import compare_command
 from capsize.cli.exits import BROKE, FAILED, SIGNALLED, USAGE, broke, complain
 from capsize.cli.fault import fault_group
+from capsize.cli.flood import flood_command
 from capsize.cli.heal import heal_command
 from capsize.cli.judging import judge_command
 from capsize.cli.listing import list_command
@@ -59,6 +62,9 @@ for command in (
     status_command,
     strike_command,
     fault_group,
+    auth_command,
+    flood_command,
+    api_check_command,
     queue_command,
     heal_command,
 ):
