@@ -82,7 +82,8 @@ async def carry_out(platform: AttachedPlatform, plan: Plan, landed: Callable[[st
             # Written down first: the guardian's step reads it.
             undo.about_to(name, plan.fault, plan.victims)
             ticket = guardian.before(
-                Run(argv=_by_guardian(name)), ttl_s=lasts + STRIKE_LIMIT_S + HEAL_LIMIT_S
+                Run(argv=_by_guardian(name), limit_s=HEAL_LIMIT_S),
+                ttl_s=lasts + STRIKE_LIMIT_S + HEAL_LIMIT_S,
             )
             try:
                 async with inject(fault, platform, plan.victims) as injection:

@@ -20,12 +20,14 @@ class Run(Step, frozen=True, kw_only=True, tag="run"):
     """Run a command; it has worked when its exit code is one of ``ok``.
 
     ``gone`` is a command that exits with something else than 0 once nothing is left to undo. The step is
-    skipped then, and after the command it is asked again: 0 means that something is still there.
+    skipped then, and after the command it is asked again: 0 means that something is still there. A command that
+    takes longer than ``limit_s`` has failed.
     """
 
     argv: tuple[str, ...]
     gone: tuple[str, ...] | None = None
     ok: tuple[int, ...] = (0,)
+    limit_s: float = 5.0
 
 
 class Resume(Step, frozen=True, kw_only=True, tag="resume"):

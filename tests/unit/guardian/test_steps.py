@@ -167,6 +167,7 @@ def test_a_command_is_run_until_nothing_is_left(tmp_path: Path) -> None:
         (Run(argv=("false",)), "false ended with 1"),
         (Run(argv=("sh", "-c", "echo busy; exit 3"), ok=(0, 1)), "ended with 3: busy"),
         (Run(argv=("true",), gone=("true",)), "ended with 0"),
+        (Run(argv=("sleep", "30"), limit_s=0.05), "did not end within 0.05 s"),
         (Run(argv=("no-such-program-anywhere",)), "not installed"),
     ],
 )

@@ -20,7 +20,7 @@ def run(step: Run) -> None:
     """Run the command unless nothing is left to undo."""
     if step.gone is not None and call(step.gone)[0] != 0:
         return
-    code, said = call(step.argv)
+    code, said = call(step.argv, step.limit_s)
     if step.gone is not None and call(step.gone)[0] != 0:
         return
     if step.gone is not None or code not in step.ok:
