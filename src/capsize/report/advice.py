@@ -66,15 +66,33 @@ def _claims(judgement: Judgement) -> Iterator[Recommendation]:
     """Yield what follows from claims that did not hold, or could not be judged."""
     for result in judgement.results:
         urgency = _urgency(result)
-        if urgency is None:
-            continue
-        advice = _left_open(result) if urgency == "repeat" else _broken(result)
-        yield _of(result.checker, urgency, advice.title, advice, _sign(result))
+        if urgency is not None:
+            advice = _broken(result)
+            yield _of(result.checker, urgency, advice.title, advice, _sign(result))
+    yield from _open(tuple(one for one in judgement.results if one.verdict is Verdict.UNKNOWN))
+
+
+def _open(results: tuple[Result, ...]) -> Iterator[Recommendation]:
+    """Yield what follows from claims that were left open: not the same again for each of them.
+
+    A run that did not come to its end leaves everything open, and there is one thing to do about it.
+    """
+    ended = tuple(result for result in results if result.checker == "ended")
+    known = ended or tuple(result for result in results if result.checker in UNKNOWN_CHANGE)
+    for result in known:
+        advice = _left_open(result)
+        yield _of(result.checker, "repeat", advice.title, advice, _sign(result))
+    rest = [] if ended else [result for result in results if result not in known]
+    if rest:
+        names = ", ".join(result.checker for result in rest)
+        cause = "; ".join(dict.fromkeys(result.summary for result in rest))
+        advice = Advice(title=f"Left open: {names}", cause=cause, change=UNKNOWN_DEFAULT)
+        yield _of(rest[0].checker, "repeat", advice.title, advice)
 
 
 def _left_open(result: Result) -> Advice:
-    change = UNKNOWN_CHANGE.get(result.checker, UNKNOWN_DEFAULT)
-    return Advice(title=f"{result.checker} was left open", cause=result.summary, change=change)
+    title = f"{result.checker} was left open"
+    return Advice(title=title, cause=result.summary, change=UNKNOWN_CHANGE[result.checker])
 
 
 def _broken(result: Result) -> Advice:
@@ -93,11 +111,7 @@ def _sign(result: Result) -> str:
 
 
 def _urgency(result: Result) -> Urgency | None:
-    by_verdict: dict[Verdict, Urgency] = {
-        Verdict.FAIL: "critical",
-        Verdict.PARTIAL: "improve",
-        Verdict.UNKNOWN: "repeat",
-    }
+    by_verdict: dict[Verdict, Urgency] = {Verdict.FAIL: "critical", Verdict.PARTIAL: "improve"}
     return by_verdict.get(result.verdict)
 
 

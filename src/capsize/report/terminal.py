@@ -153,8 +153,9 @@ def _advice(advice: tuple[Recommendation, ...]) -> Iterator[str]:
         yield "  What to do:"
     for one in advice:
         sign = f" [warning sign: {one.sign}]" if one.sign else ""
+        word = "reason" if one.urgency == "repeat" else "usual cause"
         yield from _wrapped(f"{one.title}{sign}", "    - ")
-        yield from _wrapped(f"usual cause: {one.cause}", "        ", hang=10)
+        yield from _wrapped(f"{word}: {one.cause}", "        ", hang=10)
         yield from _wrapped(f"change: {one.change}", "        ", hang=10)
 
 

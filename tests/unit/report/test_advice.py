@@ -88,6 +88,20 @@ def test_a_claim_that_was_left_open_says_how_to_close_it() -> None:
     assert "--jobs" in one.change
 
 
+def test_claims_that_are_open_for_one_reason_are_one_thing_to_do() -> None:
+    """A run that was cut off leaves all of them open; others without a line of their own are told together."""
+
+    def unknown(*names: str) -> tuple[Recommendation, ...]:
+        return recommendations(
+            judged(*(Result(checker=name, verdict=Verdict.UNKNOWN, summary="no word") for name in names))
+        )
+
+    assert [one.about for one in unknown("ended", "lost", "landed", "overlap")] == ["ended"]
+    landed, rest = unknown("lost", "landed", "overlap")
+    assert landed.about == "landed"
+    assert (rest.title, rest.cause) == ("Left open: lost, overlap", "no word")
+
+
 def test_a_claim_of_a_scenario_s_own_is_told_in_its_own_words() -> None:
     """No line of the table, and still no silence."""
     (one,) = advice("my-claim", Verdict.FAIL)

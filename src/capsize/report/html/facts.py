@@ -27,6 +27,10 @@ def why(report: RunReport) -> tuple[tuple[str, str, str], ...]:
         return ((report.result.verdict.name, "", report.result.reason or "It was not judged."),)
     bad = [result for result in judgement.results if result.verdict is not Verdict.PASS]
     bad.sort(key=lambda result: -int(result.verdict))
+    cut = [one for one in bad if one.checker == "ended" and one.verdict is Verdict.UNKNOWN]
+    if cut and bad[0].verdict is Verdict.UNKNOWN:
+        also = f"{count(len(bad) - 1, 'more claim is', 'more claims are')} open because of that"
+        return (("UNKNOWN", "ended", cut[0].summary), *([("", "", also)] if len(bad) > 1 else []))
     if bad:
         told = [(one.verdict.name, one.checker, one.summary) for one in bad[:TOLD_FIRST]]
         more = len(bad) - len(told)
