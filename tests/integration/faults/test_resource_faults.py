@@ -154,6 +154,23 @@ async def test_limits_that_can_t_be_kept_are_told_once(tmp_path: Path, no_groups
         ]
 
 
+async def test_a_disk_in_memory_does_not_count_as_the_database_s_memory(tmp_path: Path) -> None:
+    """A database whose data is in memory has no limit on its memory, or its disk would be what kills it."""
+    need_postgres()
+    need_groups("memory")
+    database = Service(name="postgres", role="database", memory=48 << 20)
+    async with up(tmp_path, database) as stack:
+        place = stack.platform.place
+        if place is None or not place.is_relative_to("/dev/shm"):
+            pytest.skip("temporary folders are not in memory here")
+        await stack.platform.query(
+            "create table large as select repeat('x', 1000) from generate_series(1, 60000)"
+        )
+        assert stack.record.codes("postgres-1") == []
+        notes = [event.message for event in stack.record.events if isinstance(event, Noted)]
+        assert notes == ["the memory of postgres is not limited: its disk is in memory and would be counted"]
+
+
 # ---------------------------------------------------------------- memory
 
 

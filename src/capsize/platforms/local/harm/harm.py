@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from capsize.core.clock import Clock
 from capsize.core.errors import CapsizeError, InjectionError, StartError
 from capsize.core.events import Noted
@@ -54,7 +56,7 @@ class Harm:
 
         ``folder`` is where it has its data, ``user`` whom it runs as if not as us.
         """
-        self.keep_limits(service, instance)
+        self.keep_limits(service, instance, folder)
         env: dict[str, str] = {}
         binds: tuple[tuple[Path, Path], ...] = ()
         try:
@@ -87,9 +89,14 @@ class Harm:
             before=ahead if env else before,
         )
 
-    def keep_limits(self, service: Service, instance: str) -> None:
+    def keep_limits(self, service: Service, instance: str, folder: Path | None) -> None:
         """Hold an instance to its service's limits from its start; say once when that can't be done."""
         wanted: dict[Name, float | None] = {"cpu": service.cpu, "memory": service.memory}
+        if service.role == "database" and service.memory is not None and folder and _in_memory(folder):
+            wanted["memory"] = None
+            self._say(
+                f"the memory of {service.name} is not limited: its disk is in memory and would be counted"
+            )
         for name, amount in wanted.items():
             if amount is None:
                 continue
@@ -123,4 +130,10 @@ class Harm:
     def _say(self, message: str) -> None:
         if not self._said:
             self._said = True
-            self._record(Noted(t=self._clock.now(), level="warning", message=message))
+            self._record(Noted(t=self._clock.now(), level="info", message=message))
+
+
+def _in_memory(folder: Path) -> bool:
+    """Return whether a folder is on a file system that is kept in memory, where each file counts as such."""
+    holding = [part for part in psutil.disk_partitions(all=True) if folder.is_relative_to(part.mountpoint)]
+    return max(holding, key=lambda part: len(part.mountpoint)).fstype == "tmpfs" if holding else False

@@ -12,7 +12,6 @@ from pathlib import Path
 from capsize.core.undo import Guard, RemoveCgroup, RemoveFolder, Unmount
 from capsize.guardian.place import OUTSIDE
 
-
 LIFE_S = 7 * 86400.0
 """Longer than any stack stands."""
 
