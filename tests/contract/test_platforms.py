@@ -13,6 +13,7 @@ import pytest
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import InjectionError, Missed, UsageError
 from capsize.core.platform import Instance, Killable, Pausable, Queryable, Scalable, Startable
+from capsize.core.sessions import Connectable
 from capsize.platforms.docker.platform import DockerPlatform
 from capsize.platforms.local import LocalPlatform
 from capsize.platforms.memory import MemoryPlatform
@@ -82,7 +83,7 @@ async def test_up_brings_everything_up_in_order(stack: Stack) -> None:
 
 async def test_it_has_the_abilities(stack: Stack) -> None:
     """Both platforms have every ability that the faults for processes ask for."""
-    for ability in (Killable, Startable, Pausable, Scalable, Queryable):
+    for ability in (Killable, Startable, Pausable, Scalable, Queryable, Connectable):
         assert isinstance(stack.platform, ability)
 
 
@@ -176,6 +177,15 @@ async def test_scale_refuses_what_can_not_be_scaled(stack: Stack) -> None:
     for service in ("postgres", "nobody-knows"):
         with pytest.raises(UsageError):
             await stack.platform.scale(service, 2)
+
+
+async def test_a_session_stays_until_it_is_ended(stack: Stack) -> None:
+    """A session as superuser or as the service answers; ending it twice, or one that there never was, is fine."""
+    for as_service in (False, True):
+        session = await stack.platform.connect("contract", as_service=as_service)
+        assert await session.run("select 1 as one") == [{"one": 1}]
+    for label in ("contract", "contract", "nobody's"):
+        await stack.platform.disconnect(label)
 
 
 async def test_query_answers_again_after_an_outage(stack: Stack) -> None:

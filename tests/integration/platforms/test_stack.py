@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from capsize.core.errors import CapsizeError, StartError, UsageError
-from capsize.platforms.local import stack
+from capsize.core.errors import Missed, StartError, UsageError
+from capsize.core.platform import CpuLimitable, Killable, Pausable, Scalable, Startable
+from capsize.platforms.local import attach, stack
 from support.tiny import api, worker
+from support.waiting import until
 
 SERVICES = (api(), worker())
 
@@ -46,29 +50,65 @@ def test_up_status_down(folder: Path) -> None:
 
 
 def test_it_does_what_it_is_told(folder: Path) -> None:
-    """Every command has its effect, and a mistake is answered with what is known."""
+    """Every ability of its platform can be called from here, and a mistake is answered with what is known."""
     stack.up(SERVICES, folder=folder)
     try:
+        asyncio.run(_every_ability(folder))
+        for wrong in ("dance", '{"call": "down"}', '{"call": "kill", "args": ["nobody"]}'):
+            with pytest.raises(UsageError):
+                stack.ask(wrong, folder=folder)
+    finally:
+        stack.down(folder)
+
+
+async def _every_ability(folder: Path) -> None:
+    there: Any = attach(folder)
+    for ability in (Killable, Startable, Pausable, Scalable, CpuLimitable):
+        assert isinstance(there, ability)
+    before = _pids(folder)
+    await there.kill("api-1")
+    await there.start("api-1")
+    await there.stop("worker-1", hard=True)
+    await there.start("worker-1")
+    after = _pids(folder)
+    assert after["api-1"] != before["api-1"]
+    assert after["worker-1"] != before["worker-1"]
+    await there.pause("worker-2")
+    pid = after["worker-2"]
+    assert pid is not None
+    assert psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    await there.resume("worker-2")
+    assert psutil.Process(pid).status() != psutil.STATUS_STOPPED
+    await there.stop("worker-2")
+    assert _pids(folder)["worker-2"] is None
+    with pytest.raises(Missed, match="worker-2 was not running"):
+        await there.kill("worker-2")
+    await there.scale("worker", 1)
+    assert list(_pids(folder)) == ["api-1", "worker-1"]
+    with pytest.raises(UsageError, match="Known: api-1, worker-1"):
+        await there.kill("nobody")
+    assert there.alive()
+
+
+def test_a_call_that_is_given_up_is_given_up_over_there(folder: Path) -> None:
+    """Stopping a process that ignores SIGTERM is cancelled: the caller hears the end, and the process is there."""
+    stubborn = api("--ignore-term", grace_s=600.0)
+    stack.up((stubborn,), folder=folder)
+
+    async def main() -> None:
+        there: Any = attach(folder)
+        stopping = asyncio.create_task(there.stop("api-1"))
+        await until(lambda: not there.instances()[0].ready)
+        stopping.cancel()
+        async with asyncio.timeout(30.0):
+            await asyncio.wait({stopping})
+        assert stopping.cancelled()
+        await there.kill("api-1")
+
+    try:
         before = _pids(folder)
-        stack.ask("kill", "api-1", folder=folder)
-        stack.ask("start", "api-1", folder=folder)
-        stack.ask("restart", "worker-1", folder=folder)
-        after = _pids(folder)
-        assert after["api-1"] != before["api-1"]
-        assert after["worker-1"] != before["worker-1"]
-        stack.ask("pause", "worker-2", folder=folder)
-        pid = after["worker-2"]
-        assert pid is not None
-        assert psutil.Process(pid).status() == psutil.STATUS_STOPPED
-        stack.ask("resume", "worker-2", folder=folder)
-        assert psutil.Process(pid).status() != psutil.STATUS_STOPPED
-        stack.ask("stop", "worker-2", folder=folder)
-        assert _pids(folder)["worker-2"] is None
-        stack.ask("scale", "worker", "1", folder=folder)
-        assert list(_pids(folder)) == ["api-1", "worker-1"]
-        for wrong in (("kill", "nobody"), ("scale", "worker", "many"), ("dance",)):
-            with pytest.raises(CapsizeError, match="Known"):
-                stack.ask(*wrong, folder=folder)
+        asyncio.run(main())
+        assert _pids(folder) != before
     finally:
         stack.down(folder)
 
