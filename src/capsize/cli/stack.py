@@ -40,6 +40,15 @@ WATCH_EVERY_S = 0.5
     show_default=True,
     help="The API's port.",
 )
+@click.option(
+    "--platform",
+    envvar="CAPSIZE_PLATFORM",
+    show_envvar=True,
+    default="local",
+    show_default=True,
+    metavar="local|docker|auto",
+    help="Processes of this machine, or containers; auto: as for `capsize run`.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Workers.")
 @click.option("--foreground", is_flag=True, help="Stay, and take everything down on Ctrl-C.")
 @click.option(
@@ -53,7 +62,7 @@ WATCH_EVERY_S = 0.5
     help="Start the services ready for faults of this kind; may be repeated.",
 )
 def up_command(
-    port: int, workers: int, foreground: bool, proxied: bool, prepared: tuple[Preparation, ...]
+    port: int, platform: str, workers: int, foreground: bool, proxied: bool, prepared: tuple[Preparation, ...]
 ) -> int:
     """Start PostgreSQL, the API and the workers, and leave them running.
 
@@ -72,12 +81,26 @@ def up_command(
         if state is None:
             services = _services(port, workers, prepared)
             links = _links(services) if proxied else ()
+            name = _platform(platform, prepared)
             # No witness: outside a run nobody listens to the workers' announcements.
-            state = stack.up(services, fields={"witness_url": ""}, links=links, tell=_tell)
+            state = stack.up(services, fields={"witness_url": ""}, links=links, platform=name, tell=_tell)
         _addresses(state)
         if foreground:
             _stay(state)
     return 0
+
+
+def _platform(name: str, prepared: tuple[Preparation, ...]) -> str:
+    """Return the platform of that name. Raises UsageError for one that can't be had, or lay what was asked for."""
+    from capsize.cli.auto import platform_named
+    from capsize.core.errors import UsageError
+
+    chosen = platform_named(name, "starter", click.echo)
+    if chosen == "docker" and prepared:
+        raise UsageError(
+            f"--prepare {prepared[0]} is laid for processes of this machine: use --platform local"
+        )
+    return chosen
 
 
 def _services(port: int, workers: int, prepared: tuple[Preparation, ...]) -> tuple[Service, ...]:
@@ -236,6 +259,7 @@ def _listens_on(state: StackState, port: int) -> bool:
 
 
 def _addresses(state: StackState) -> None:
+    click.echo(f"Platform: {state.platform}")
     click.echo(f"API:      {state.api_url}")
     click.echo(f"Docs:     {state.api_url}/docs")
     click.echo(f"Database: {state.database_url}")

@@ -173,6 +173,11 @@ class DockerPlatform(Abilities):
         return self._database.url
 
     @property
+    def superuser_url(self) -> str | None:
+        """Return the address of the database for its superuser; None without a database."""
+        return None if self._database is None else self._database.super_url
+
+    @property
     def label(self) -> str | None:
         """Return the label that everything of the run bears, while there is something."""
         return None if self._marks is None else self._marks.label

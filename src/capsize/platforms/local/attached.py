@@ -29,9 +29,8 @@ class AttachedPlatform:
     Made by :func:`attach`. ``down`` lets go of the stack and leaves it up.
     """
 
-    name = "local"
-
     def __init__(self, state: stack.StackState, offer: Offer, folder: Path | None) -> None:
+        self.name = offer.name
         self.state, self.offer, self._folder = state, offer, folder
         self._superuser = None if offer.superuser_url is None else Superuser(offer.superuser_url)
         self._sessions: Sessions | None = None

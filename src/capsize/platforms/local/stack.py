@@ -43,6 +43,7 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     api_url: str | None = None
     database_url: str | None = None
+    platform: str = "local"
 
 
 class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +60,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[Service, ...]
     fields: dict[str, str]
     links: tuple[Link, ...] = ()
+    platform: str = "local"
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,12 +77,14 @@ def up(
     *,
     fields: Mapping[str, str] | None = None,
     links: Sequence[Link] = (),
+    platform: str = "local",
     tell: Callable[[str], None] | None = None,
     folder: Path | None = None,
 ) -> StackState:
     """Start a stack that stays, and return when it is ready; ``tell`` gets a line for each step.
 
-    ``links`` are the connections that go through a proxy, for the faults that disturb them.
+    ``links`` are the connections that go through a proxy, for the faults that disturb them. ``platform`` is
+    ``local`` or ``docker``.
 
     Raises UsageError when a stack is up already, StartError when this one does not start; then, and when
     the caller is interrupted, nothing of it is left.
@@ -93,7 +97,13 @@ def up(
             f"a stack is up already (process {current.pid}, API at {current.api_url}). "
             "`capsize status` shows it, `capsize down` ends it"
         )
-    order = Order(folder=str(folder), services=tuple(services), fields=dict(fields or {}), links=tuple(links))
+    order = Order(
+        folder=str(folder),
+        services=tuple(services),
+        fields=dict(fields or {}),
+        links=tuple(links),
+        platform=platform,
+    )
     with (folder / "supervisor.log").open("wb") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "capsize.platforms.local.supervisor"],

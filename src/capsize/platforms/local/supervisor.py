@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -35,6 +35,9 @@ from capsize.journal import Journal
 from capsize.platforms.local.platform import LocalPlatform
 from capsize.platforms.local.stack import Order, Reply, StackState, lock
 from capsize.platforms.local.wire import Call, Offer, abilities, carry_out
+
+if TYPE_CHECKING:
+    from capsize.platforms.docker.platform import DockerPlatform
 
 LINE_LIMIT_S = 5.0
 LOCK_TRIES, LOCK_EVERY_S = 10, 0.02
@@ -53,12 +56,18 @@ class Supervisor:
         self._logs.mkdir(parents=True)
         self._journal = Journal(self._logs / "events.jsonl")
         self._clock = MonotonicClock()
-        self._platform = LocalPlatform(
-            self._logs, self._record, self._clock, order.fields, links=order.links, guard=self._guard
-        )
+        self._platform = self._made()
         self._over = asyncio.Event()
         self._down: asyncio.Event = asyncio.Event()
         self._rising = True
+
+    def _made(self) -> LocalPlatform | DockerPlatform:
+        order = self._order
+        kind: type[LocalPlatform] | type[DockerPlatform] = LocalPlatform
+        if order.platform == "docker":
+            # Imported here: nobody else needs the engine's client.
+            from capsize.platforms.docker.platform import DockerPlatform as kind
+        return kind(self._logs, self._record, self._clock, order.fields, links=order.links, guard=self._guard)
 
     async def run(self) -> None:
         """Bring the stack up, serve until told to stop, and take it down."""
@@ -125,6 +134,7 @@ class Supervisor:
             started=time.time(),
             api_url=_or_none(lambda: self._platform.api_url),
             database_url=_or_none(lambda: self._platform.database_url),
+            platform=self._platform.name,
         )
         fresh = self._folder / "stack.json.new"
         fresh.touch(mode=0o600)
@@ -141,6 +151,8 @@ class Supervisor:
         self._journal.record(event)
         if self._rising and isinstance(event, InstanceChanged):
             say(Reply(news=f"{event.instance} {event.state}"))
+        elif self._rising and isinstance(event, Noted):
+            say(Reply(news=event.message))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(TimeoutError, OSError, ValueError), closing(writer):
