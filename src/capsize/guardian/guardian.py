@@ -133,7 +133,8 @@ class Guardian:
         """Write down that it is undone. Never raises: played once more, a step does no harm."""
         line = After(t=time.time(), ticket=ticket)
         try:
-            encoded = self._log.append(line)
+            # Forgotten, it costs a step that finds nothing to do; waiting for the disk would hold up the run.
+            encoded = self._log.append(line, durable=False)
         except OSError:
             encoded = msgspec.json.encode(line) + b"\n"
         with suppress(GuardianLost):

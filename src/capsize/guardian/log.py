@@ -82,7 +82,7 @@ AnyLine = Opened | Before | After | Healed | Closed
 
 
 class UndoLog:
-    """Appends to ``undo.jsonl``; a line is on the disk when the call that wrote it returns."""
+    """Appends to ``undo.jsonl``; what must be known later is on the disk when the call that wrote it returns."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -100,8 +100,8 @@ class UndoLog:
         """Write down that a strike needs no undoing any more."""
         self.append({"strike": strike_id, "healed": True})
 
-    def append(self, line: object) -> bytes:
-        """Write one line and return it."""
+    def append(self, line: object, *, durable: bool = True) -> bytes:
+        """Write one line and return it; not ``durable``: a machine that loses its power may forget it."""
         encoded = msgspec.json.encode(line) + b"\n"
         # Opened for each line: a strike comes every few seconds at most, and nothing has to be closed.
         with self._lock:
@@ -110,7 +110,8 @@ class UndoLog:
                 # The newline goes first when the last writer died in mid-line: one write, one line.
                 torn = b"" if _ends_whole(self.path) else b"\n"
                 os.write(fd, torn + encoded)
-                os.fsync(fd)
+                if durable:
+                    os.fsync(fd)
             finally:
                 os.close(fd)
         return encoded
