@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from capsize.core.experiment import Experiment, LoadPlan, Phase, PlannedStrike, Spec, Target
+from capsize.core.experiment import Experiment, Link, LoadPlan, Phase, PlannedStrike, Spec, Target
 from capsize.core.hypothesis import Hypothesis
 from capsize.core.levels import Level
 from capsize.core.seed import fraction, stream
@@ -80,11 +80,13 @@ def experiment(
     replicas: dict[str, int] | None = None,
     hypothesis: Hypothesis | None = None,
     extra_settings: dict[str, str] | None = None,
+    links: Sequence[Link] = (),
 ) -> Experiment:
     """Return an experiment with the usual phases, probes and claims, and those given.
 
     The chaos lasts ``chaos_s``; None: until all tasks are done, at most the level's deadline. Strikes are
-    numbered in the order given. Without ``replicas`` there are one API and the level's workers.
+    numbered in the order given. Without ``replicas`` there are one API and the level's workers. ``links`` are the
+    connections that go through a proxy, which faults such as ``partition`` and ``lost_reply`` need.
     """
     chaos = Phase(name="chaos", limit_s=level.deadline_s, until="settled")
     if chaos_s is not None:
@@ -105,6 +107,7 @@ def experiment(
         probes=PROBES,
         checkers=(*common_claims(level), *claims),
         hypothesis=hypothesis or Hypothesis(),
+        links=tuple(links),
     )
 
 
@@ -113,6 +116,7 @@ __all__ = [
     "Experiment",
     "Hypothesis",
     "Level",
+    "Link",
     "LoadPlan",
     "Phase",
     "PlannedStrike",

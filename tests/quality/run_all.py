@@ -35,7 +35,7 @@ def main() -> int:
     """Hunt, print, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, default=None, help="where the run directories go")
-    parser.add_argument("--clean", type=int, default=10, help="how many runs of the sound starter")
+    parser.add_argument("--clean", type=int, default=len(CLEAN), help="how many runs of the sound starter")
     parser.add_argument("--level", type=int, default=1, help="the level of the clean runs")
     parser.add_argument("--only", default="", help="defects to hunt, separated by commas; 'none' for none")
     parser.add_argument("--fast", action="store_true", help="hunt only the quick ones, as CI does")

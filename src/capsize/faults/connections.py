@@ -55,14 +55,17 @@ class OnConnections(msgspec.Struct, frozen=True, kw_only=True):
             await asyncio.sleep(LOOK_S)
         raise Missed(f"nothing that it is about passed within {self.patience_s:g} s")
 
-    async def heal(self, platform: Any, victims: Sequence[str]) -> None:
-        """Take it off; nothing where it is not."""
+    async def heal(self, platform: Any, victims: Sequence[str]) -> str | None:
+        """Take it off and tell how often it touched traffic; nothing where it is not."""
+        hits = 0
         try:
             for route, _ in routes(platform, victims, self.peer):
                 for one in await self._ours(platform, route):
                     await platform.proxy("DELETE", f"/proxies/{route.name}/{self.KIND}/{one['name']}")
+                    hits += one["hits"]
         except CapsizeError as error:
             raise HealError(f"{self.name} on {', '.join(victims)} is not taken off: {error}") from error
+        return f"{hits} hits" if hits else None
 
     async def effect(self, platform: Any, victims: Sequence[str]) -> Effect:
         """Add up how often it touched traffic."""

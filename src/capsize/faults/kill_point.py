@@ -59,14 +59,15 @@ class KillPoint(OnStatements, frozen=True, kw_only=True):
                 raise Missed(f"nobody sent such a statement within {self.wait_s:g} s") from None
         return f"{MECHANISM}, killed {victim} {self.when} the statement was carried out"
 
-    async def heal(self, platform: Any, victims: Sequence[str]) -> None:
+    async def heal(self, platform: Any, victims: Sequence[str]) -> str | None:
         """Take the rules off and wait until the victims are ready again."""
         try:
-            await super().heal(platform, victims)
+            told = await super().heal(platform, victims)
         except HealError:
             await bring_back(platform, victims)
             raise
         await bring_back(platform, victims)
+        return told
 
     async def _lay(self, platform: Any, victims: Sequence[str], port: int) -> None:
         """Put a rule on each victim's connections that calls us with the victim's name."""

@@ -42,6 +42,8 @@ API_KILLS = 3
 ROUND_S = 18.0
 WAIT_S = 16.0
 """So long a strike waits for its statement within its round."""
+WAIT_MAX_S = 25.0
+"""However far the times are stretched: a strike has a limit of its own."""
 SPREAD_S = 1.0
 OUTSIDE_S = (1.0, 4.0)
 """When in a round the outside service begins to fail, and for how long: failures, an open circuit, probes, a success."""
@@ -154,7 +156,7 @@ def _losing(
     first_n: int | None,
     for_s: float | None,
 ) -> PlannedStrike:
-    args = {"how": how, "first_n": first_n, "wait_s": level.scaled(WAIT_S), "label": name}
+    args = {"how": how, "first_n": first_n, "wait_s": min(WAIT_MAX_S, level.scaled(WAIT_S)), "label": name}
     return PlannedStrike(
         id=f"{kind.name}.{name}",
         at_s=round(at_s, 3),
@@ -211,7 +213,7 @@ def _kill(draw: random.Random, level: Level, name: str, number: int, start_s: fl
     return PlannedStrike(
         id=f"kill-at-{name}.{round(start_s)}-{number}",
         at_s=round(at_s, 3),
-        fault=spec("kill_point", **_match(kind), wait_s=level.scaled(WAIT_S - KILL_S[0])),
+        fault=spec("kill_point", **_match(kind), wait_s=min(WAIT_MAX_S, level.scaled(WAIT_S - KILL_S[0]))),
         target=Target(service=kind.service, pick=fraction(draw), wait_s=2.0),
     )
 

@@ -10,7 +10,7 @@ from conftest import prepare
 from starter_helpers import WorkerProcess, delay, status_is, until
 from starter_postgres import Postgres
 
-from capsize_starter.db import Database, Listener, Unavailable
+from capsize_starter.db import Database, Listener, Unavailable, allowance
 from capsize_starter.queue import Queue
 from capsize_starter.settings import DatabaseSettings
 
@@ -182,3 +182,19 @@ async def test_a_worker_may_start_before_the_database(own_server: Postgres, work
     assert not process.events("worker.ready")
     await prepare(own_server.url)
     await process.ready()
+
+
+async def test_a_callers_statements_share_an_allowance(url: str) -> None:
+    """Each is within its own limit, and the third of them is not waited for; outside of the block nothing is short."""
+    database = Database(DatabaseSettings(url=url, db_timeout_s=20.0))
+    await database.fetchval("SELECT 1")
+    with allowance(0.5):
+        await database.execute("SELECT pg_sleep(0.2)")
+        # What passes between two statements is the caller's own time.
+        await asyncio.sleep(0.5)
+        with pytest.raises(Unavailable):
+            await database.execute("SELECT pg_sleep(10)")
+        with pytest.raises(Unavailable):
+            await database.fetchval("SELECT 1")
+    await database.execute("SELECT pg_sleep(0.6)")
+    await database.close()

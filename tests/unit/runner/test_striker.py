@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import msgspec
 
 from capsize.core.errors import HealError, InjectionError
 from capsize.core.events import Event, Struck, Witnessed
-from capsize.guardian import still_open
+from capsize.core.protocols import Effect
+from capsize.guardian import UndoLog, still_open
+from capsize.runner.striker import Striker
 from support.simulated import run
 from support.stages import Rig, rig, strike
 
@@ -178,3 +182,36 @@ def test_every_recorded_step_can_be_written_down(tmp_path: Path) -> None:
 
     for event in run(main()):
         msgspec.json.encode(event)
+
+
+def test_a_strike_on_connections_tells_what_it_did(tmp_path: Path) -> None:
+    """With ``landed`` where it is, with ``healing`` how often it touched traffic; one that can't tell says nothing."""
+
+    class Disturbing(msgspec.Struct, frozen=True, kw_only=True):
+        name: ClassVar[str] = "disturbing"
+        requires: ClassVar[tuple[type, ...]] = ()
+        peer: str = "postgres"
+        dumb: bool = False
+
+        async def strike(self, platform: Any, victims: Sequence[str]) -> None:
+            return None
+
+        async def heal(self, platform: Any, victims: Sequence[str]) -> None:
+            return None
+
+        async def effect(self, platform: Any, victims: Sequence[str]) -> Effect:
+            if self.dumb:
+                raise InjectionError("the proxy is gone")
+            return Effect(links=("worker-1>postgres-1",), mechanism="proxy", hits=7)
+
+    async def main() -> None:
+        for dumb, hits in ((False, 7), (True, None)):
+            bench = await rig(tmp_path)
+            planned = strike(1, 1.0)
+            await Striker(bench.stage, (planned,), {"s1": Disturbing(dumb=dumb)}, UndoLog(bench.undo)).run()
+            told = {stage: _struck(bench, stage)[0] for stage in ("begin", "landed", "healing", "healed")}
+            assert told["healing"].hits == hits
+            assert told["landed"].mechanism == ("" if dumb else "proxy")
+            assert (told["begin"].links, told["healed"].hits) == ((), None)
+
+    run(main())
