@@ -76,9 +76,12 @@ class Guardian:
         await self.close()
 
     def start(self) -> None:
-        """Start the process and return at once; what it is told meanwhile waits in its pipe."""
+        """Start the process and return at once; what it is told meanwhile waits in its pipe. Raises GuardianLost."""
         owner = Owner.of(os.getpid())
-        self._log.append(Opened(t=time.time(), owner=owner))
+        try:
+            self._log.append(Opened(t=time.time(), owner=owner))
+        except OSError as error:
+            raise GuardianLost(f"the undo log can't be written, so nothing may be broken: {error}") from error
         try:
             self._note = register(self._log.path, owner)
         except OSError as error:
@@ -149,14 +152,18 @@ class Guardian:
 
     def _spawn(self) -> None:
         command = [sys.executable, "-m", "capsize.guardian", str(self._log.path)]
-        self._process = subprocess.Popen(
-            command + ([str(self._note)] if self._note else []),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            # What ends capsize's whole group, or closes its terminal, must not reach it.
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                command + ([str(self._note)] if self._note else []),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                # What ends capsize's whole group, or closes its terminal, must not reach it.
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._lost = f"the guardian can't be started: {error}"
+            raise GuardianLost(self._lost) from error
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 os.set_blocking(pipe.fileno(), False)

@@ -279,3 +279,19 @@ def test_a_note_tells_the_log_and_its_owner(tmp_path: Path, log: Path) -> None:
     note = register(log, me)
     note.with_name("torn.json").write_bytes(b'{"log": "/x", "own')
     assert [(path, entry.log, entry.owner) for path, entry in registered()] == [(note, str(log), me)]
+
+
+async def test_where_nothing_can_be_written_nothing_may_be_broken(tmp_path: Path) -> None:
+    """Without an undo log the run does not begin; nor without a process."""
+    with pytest.raises(GuardianLost, match="can't be written"):
+        Guardian(tmp_path / "no-such-folder" / "undo.jsonl", tell=lambda _: None).start()
+
+
+async def test_a_guardian_that_can_not_be_started_is_said(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process, no strike."""
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    guard = Guardian(log, tell=lambda _: None)
+    with pytest.raises(GuardianLost, match="can't be started"):
+        guard.start()
+    with pytest.raises(GuardianLost):
+        guard.before(RemoveFolder(path="/nowhere/at/all"))
