@@ -29,6 +29,7 @@ from capsize.platforms.docker import left
 from capsize.platforms.docker.engine import Engine, connect
 from capsize.platforms.docker.ground import clear, clear_stale
 from capsize.platforms.docker.marks import OWNER, RUN, Marks
+from capsize.platforms.docker.signals import send
 from support.docking import Docked, make
 from support.tiny import POSTGRES, Recorder, api, job, worker
 from support.waiting import until
@@ -314,12 +315,32 @@ async def test_down_in_the_middle_of_a_start_leaves_nothing(docked: Docked, engi
     assert docked.guard.open == {}
 
 
-def test_a_signal_hits_nothing_but_the_container(engine: Engine) -> None:
-    """A process that is not of the container is not signalled, whatever its number is said to be."""
-    from capsize.platforms.docker.signals import send
+async def test_a_kill_goes_through_a_helper_where_we_may_not_signal(
+    docked: Docked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who may speak to the engine and is not root can kill too, and the engine restarts what died."""
 
-    with pytest.raises(InjectionError, match="not seen here"):
-        send(os.getpid(), "f" * 64, signal.SIGKILL)
+    def refuse(handle: int, number: int) -> None:
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", refuse)
+    await docked.platform.up((worker(replicas=1),))
+    pid = docked.one("worker-1").pid
+    await docked.platform.kill("worker-1")
+    assert (await docked.ready("worker-1")).pid != pid
+    assert docked.record.codes("worker-1") == [-9]
+
+
+async def test_a_signal_hits_nothing_but_the_container(docked: Docked, engine: Engine) -> None:
+    """A process that is not of the container is hit neither from here nor by the helper."""
+    await docked.platform.up((worker(replicas=1),))
+    container = engine.client.containers.get(found(engine, str(docked.platform.label))["containers"][0])
+    bystander = await asyncio.create_subprocess_exec("sleep", "60")
+    with pytest.raises(InjectionError, match="could not be signalled"):
+        await asyncio.to_thread(send, bystander.pid, container, signal.SIGKILL)
+    assert bystander.returncode is None
+    bystander.kill()
+    await bystander.wait()
 
 
 def test_it_can_be_asked_to_be_proxied() -> None:

@@ -66,13 +66,6 @@ class Box:
         ready = ready and self._address is None
         return Instance(name=self.name, service=self.service, pid=self._pid, port=self.port, ready=ready)
 
-    @property
-    def id(self) -> str:
-        """Return the container's id in full. Raises Missed before it was made."""
-        if self.container is None:
-            raise Missed(f"{self.name} was never started")
-        return str(self.container.id)
-
     def hear(self, news: News) -> None:
         """Take in what happened; it is looked into in its order."""
         self._news.put_nowait(news)
@@ -154,8 +147,9 @@ class Box:
 
     async def kill(self) -> None:
         """Kill its main process, which all others in it die with. Raises Missed when none is running."""
+        gone = self.gone()
         await self._signal(signal.SIGKILL)
-        await self._seen(self.gone(), "did not die of SIGKILL")
+        await self._seen(gone, "did not die of SIGKILL")
 
     async def terminate(self) -> None:
         """Ask it to end and return when it is gone, killed after its grace period. Raises Missed."""
@@ -237,7 +231,7 @@ class Box:
         return lambda: self._pid != pid or self._ends > ends
 
     async def _signal(self, number: signal.Signals) -> None:
-        await self._engine.ask(send, self._running(), self.id, number)
+        await self._engine.ask(send, self._running(), self.container, number)
         if self.frozen:
             # A frozen process takes the signal only when it goes on.
             await self.resume()
@@ -272,8 +266,11 @@ class Box:
                 self._ended(news.t, signalled(news.code or 0))
 
     async def _began(self, t: float) -> None:
-        with suppress(EngineError):
+        try:
             await self._engine.ask(self.container.reload)
+        except EngineError:
+            # It has gone already, which is the next thing to be heard.
+            return
         state = self.container.attrs["State"]
         await self.written()
         self._starts += 1

@@ -60,6 +60,9 @@ class Wire:
         for event in stream:
             age_s = min(max(time.time() - event["timeNano"] / 1e9, 0.0), AGE_MAX_S)
             marks = event["Actor"]["Attributes"]
+            if INSTANCE not in marks:
+                # A helper of ours: no instance.
+                continue
             code = int(marks["exitCode"]) if event["Action"] == "die" else None
             news = News(marks[INSTANCE], event["Action"], self._clock.now() - age_s, code)
             self._loop.call_soon_threadsafe(self._hear, news)
