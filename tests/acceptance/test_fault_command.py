@@ -142,7 +142,11 @@ def test_without_a_stack_the_list_says_what_to_do(tmp_path: Path) -> None:
     nowhere = Stack(tmp_path)
     found = json.loads(nowhere("fault", "list", "--json").stdout)
     assert [one["name"] for one in found] == list(FAULTS)
-    assert all("capsize up" in one["why_not"] for one in found)
+    missing = {one["name"]: one["why_not"] for one in found}
+    assert missing["kill"].endswith("capsize up")
+    assert missing["latency"].endswith("capsize up --proxied")
+    # What no stack on this machine could have is said at once.
+    assert "Dependable" in missing["dependency"]
     ran = nowhere("fault", "inject", "kill", "--service", "worker")
     assert ran.returncode == 64
     assert "capsize up" in ran.stderr
@@ -174,7 +178,8 @@ WRONG = {
     "table": (("lock_table", "--set", "table=task"), "Known: breakers"),
     "seconds": (("kill", "--service", "worker", "--for", "-1"), "can't be negative"),
     "ability": (("dependency", "--service", "worker", "--set", "mode=fail"), "Dependable"),
-    "unproxied": (("crash_in_checkpoint", "--service", "worker"), "is for postgres-1"),
+    "no database": (("crash_in_checkpoint", "--service", "worker"), "is for postgres-1"),
+    "nor this": (("lock_table", "--service", "api", "--set", "table=tasks"), "api-1 is not the database"),
 }
 
 
@@ -287,3 +292,20 @@ def test_it_ends_with_the_stack(stack: Stack) -> None:
         assert stack("down").returncode == 0
         assert process.wait(LIMIT_S) == 0
     assert "nothing is injected" in stack("fault", "heal").stdout
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_and_writes(tmp_path: Path) -> None:
+    """Two faults, once each, into a file of our own: both have their times, and no stack is left."""
+    script, out = Path(__file__).parents[2] / "benchmarks" / "faults.py", tmp_path / "times.json"
+    ran = subprocess.run(
+        [sys.executable, script, "--only", "kill", "lock_table", "--injections", "1", "--write", out],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    faults = json.loads(out.read_text())["faults"]
+    assert list(faults) == ["kill", "lock_table"]
+    assert all(times["strike_s"] > 0 and times["heal_s"] > 0 for times in faults.values())

@@ -149,21 +149,25 @@ def plan(platform: AttachedPlatform, fault: Any, whom: tuple[str, ...], for_s: f
     from capsize.cli.injections import Plan
     from capsize.core.errors import UsageError
     from capsize.core.platform import Instance
+    from capsize.core.protocols import Aimed, Prepared
     from capsize.core.registry import make
     from capsize.faults import FAULTS, why_not
+    from capsize.faults.database import must_be_database
 
     made = make(FAULTS, fault, "fault")
     reason = why_not(made, platform)
     if reason is not None:
         raise UsageError(f"the fault {fault.name!r} {reason}")
-    if not whom and getattr(made, "aim", "") == "database":
+    if not whom and isinstance(made, Aimed):
         whom = _database(platform)
     if not whom:
         known = ", ".join(dict.fromkeys(one.service for one in platform.instances()))
         raise UsageError(f"whom? Give --service, one of {known}, or --instance")
     victims = aimed(platform, whom)
+    if isinstance(made, Aimed):
+        must_be_database(platform, victims)
     services: dict[str, Instance] = {one.service: one for one in platform.instances() if one.name in victims}
-    needed = getattr(made, "prepares", None)
+    needed = made.prepares if isinstance(made, Prepared) else None
     unprepared = [name for name in services if needed and needed not in platform.offer.prepared.get(name, ())]
     if unprepared:
         raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -147,6 +147,13 @@ class Prepared(Protocol):
     """A fault whose victims must have been started ready for it."""
 
     prepares: ClassVar[Preparation]
+
+
+@runtime_checkable
+class Aimed(Protocol):
+    """A fault that is for one part of the system alone, whatever it is called there."""
+
+    aim: ClassVar[Literal["database"]]
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -43,7 +43,7 @@ class CrashInCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "crash_in_checkpoint"
     requires: ClassVar[tuple[type, ...]] = (Connectable, Queryable, Killable, Startable)
-    aim: ClassVar[str] = "database"
+    aim: ClassVar[Literal["database"]] = "database"
 
     async def strike(self, platform: Any, victims: Sequence[str]) -> str:
         """Begin a checkpoint, kill, and return when the processes are gone. Raises Missed when it was down."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -31,7 +31,7 @@ class ExhaustConnections(msgspec.Struct, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "exhaust_connections"
     requires: ClassVar[tuple[type, ...]] = (Connectable, Queryable)
-    aim: ClassVar[str] = "database"
+    aim: ClassVar[Literal["database"]] = "database"
 
     evict: bool = True
 

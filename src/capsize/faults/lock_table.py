@@ -32,7 +32,7 @@ class LockTable(msgspec.Struct, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "lock_table"
     requires: ClassVar[tuple[type, ...]] = (Connectable, Queryable)
-    aim: ClassVar[str] = "database"
+    aim: ClassVar[Literal["database"]] = "database"
 
     table: str
     mode: Mode = "access exclusive"

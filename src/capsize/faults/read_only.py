@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -38,7 +38,7 @@ class ReadOnly(msgspec.Struct, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "read_only"
     requires: ClassVar[tuple[type, ...]] = (Connectable, Queryable)
-    aim: ClassVar[str] = "database"
+    aim: ClassVar[Literal["database"]] = "database"
 
     linger: bool = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ class RestartUnderLoad(msgspec.Struct, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "restart_under_load"
     requires: ClassVar[tuple[type, ...]] = (Connectable, Queryable, Startable)
-    aim: ClassVar[str] = "database"
+    aim: ClassVar[Literal["database"]] = "database"
 
     statements: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
     wait_s: Annotated[float, msgspec.Meta(gt=0, le=20)] = 10.0
@@ -40,7 +40,9 @@ class RestartUnderLoad(msgspec.Struct, frozen=True, kw_only=True):
             session.start(f"begin; lock table {table.name} in access exclusive mode")
         running = await self._running(platform)
         if running < self.statements:
-            raise Missed(f"{running} statements of the service were running, and {self.statements} were wanted")
+            raise Missed(
+                f"{running} statements of the service were running, and {self.statements} were wanted"
+            )
         await hit(platform, victims, platform.stop)
         return f"{running} statements were running"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -35,7 +35,7 @@ class SlowQueries(msgspec.Struct, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "slow_queries"
     requires: ClassVar[tuple[type, ...]] = (Connectable, Queryable)
-    aim: ClassVar[str] = "database"
+    aim: ClassVar[Literal["database"]] = "database"
 
     delay_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     tables: tuple[str, ...] = ()

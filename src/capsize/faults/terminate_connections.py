@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -20,7 +20,7 @@ class TerminateConnections(msgspec.Struct, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "terminate_connections"
     requires: ClassVar[tuple[type, ...]] = (Queryable,)
-    aim: ClassVar[str] = "database"
+    aim: ClassVar[Literal["database"]] = "database"
 
     async def strike(self, platform: Any, victims: Sequence[str]) -> None:
         """End them and return when they are gone. Raises Missed when there was none."""
