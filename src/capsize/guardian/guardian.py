@@ -102,6 +102,9 @@ class Guardian:
 
     async def close(self) -> None:
         """End the guardian, which heals what is still open and tells of it; may be called again."""
+        if self._lost and not Book.read(self._log.path).open:
+            # Nobody is there to close it, and nothing was left.
+            unregister(self._note)
         if self._process is None or self._closing:
             return
         self._closing = True

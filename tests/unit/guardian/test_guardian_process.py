@@ -180,6 +180,7 @@ async def test_one_that_does_not_stay_alive_stops_the_run(log: Path) -> None:
             guard.raise_lost()
         with pytest.raises(GuardianLost):
             guard.before(RemoveFolder(path="/nowhere/at/all"))
+    assert registered() == []
 
 
 async def test_a_step_is_on_the_disk_and_told_when_before_returns(log: Path, folder: Path) -> None:
