@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,7 +15,7 @@ from capsize.core.platform import Proxied, Route
 from capsize.core.protocols import Effect
 
 MECHANISM = "proxy"
-LOOK_S = 0.02
+LOOK_S, LOOK_SELDOM_S = 0.02, 0.3
 WAIT_MAX_S = 25.0
 """A strike has 30 seconds to land."""
 
@@ -49,10 +50,13 @@ class OnConnections(msgspec.Struct, frozen=True, kw_only=True):
     async def strike(self, platform: Any, victims: Sequence[str]) -> str:
         """Put it on and return when it has touched traffic. Raises Missed, or InjectionError without a proxy."""
         found = await self.put(platform, victims)
-        for _ in range(int(self.patience_s / LOOK_S)):
+        give_up, pause_s = time.monotonic() + self.patience_s, LOOK_S
+        while time.monotonic() < give_up:
             if (await self.effect(platform, victims)).hits:
                 return f"{MECHANISM} on {', '.join(route.name for route, _ in found)}"
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(pause_s)
+            # Many may wait at once, some for long: their looking must not be what the machine is busy with.
+            pause_s = min(LOOK_SELDOM_S, pause_s * 1.5)
         raise Missed(f"nothing that it is about passed within {self.patience_s:g} s")
 
     async def heal(self, platform: Any, victims: Sequence[str]) -> str | None:

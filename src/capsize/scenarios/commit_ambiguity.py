@@ -45,7 +45,7 @@ WAIT_S = 16.0
 WAIT_MAX_S = 25.0
 """However far the times are stretched: a strike has a limit of its own."""
 SPREAD_S = 1.0
-OUTSIDE_S = (1.0, 4.0)
+OUTSIDE_S = (1.0, 6.0)
 """When in a round the outside service begins to fail, and for how long: failures, an open circuit, probes, a success."""
 LOSS_S = 6.0
 """When in a round a worker is killed inside of a task. What it held is taken back when its lease is over."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
+import pytest_asyncio
 
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import HealError, InjectionError, Missed
@@ -36,6 +39,7 @@ from support.tiny import POSTGRES, Recorder, api, worker
 LINKS = (Link(source="worker", target="postgres"), Link(source="client", target="api"))
 LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError)
 LIMIT_S = 20.0
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 FIRST, SECOND = ("worker-1",), ("worker-2",)
 BYTES = (
     Latency(latency_ms=200),
@@ -65,12 +69,12 @@ class Stack:
         return [one["name"] for proxy in shown.values() for one in (*proxy["toxics"], *proxy["rules"])]
 
 
-@pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
+@asynccontextmanager
+async def up(folder: Path) -> AsyncIterator[Stack]:
     """The services, up, with a proxy before the database for each worker, and one before the API."""
     need_postgres()
     platform = LocalPlatform(
-        tmp_path, Recorder(), MonotonicClock(), {}, RestartPolicy(first_s=0.3), links=LINKS, seed=1
+        folder, Recorder(), MonotonicClock(), {}, RestartPolicy(first_s=0.3), links=LINKS, seed=1
     )
     await platform.up((POSTGRES, api(), worker()))
     await platform.query("CREATE TABLE things (id integer)")
@@ -79,6 +83,20 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
         yield Stack(platform)
     finally:
         await platform.down()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """One stack for all tests that leave it as it was."""
+    async with up(tmp_path_factory.mktemp("stack")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stack(shared: Stack) -> Stack:
+    """The shared stack, with an empty table."""
+    await shared.platform.query("DELETE FROM things")
+    return shared
 
 
 async def talking(connection: asyncpg.Connection) -> None:
@@ -91,16 +109,26 @@ async def talking(connection: asyncpg.Connection) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_the_routes_are_those_that_were_asked_for(stack: Stack) -> None:
+async def test_the_routes_are_those_that_were_asked_for(tmp_path: Path) -> None:
     """One for each worker, one for clients; new workers get theirs, and the proxy ends with the stack."""
-    names = [route.name for route in stack.platform.routes()]
-    assert names == ["client>api-1", "worker-1>postgres-1", "worker-2>postgres-1"]
-    await stack.platform.scale("worker", 3)
-    assert "worker-3>postgres-1" in [route.name for route in stack.platform.routes()]
-    assert stack.platform.api_url != f"http://127.0.0.1:{stack.platform.instances('api')[0].port}"
-    process = next(one for one in psutil.Process().children() if "capsize.proxy" in " ".join(one.cmdline()))
-    await stack.platform.down()
+    async with up(tmp_path) as stack:
+        names = [route.name for route in stack.platform.routes()]
+        assert names == ["client>api-1", "worker-1>postgres-1", "worker-2>postgres-1"]
+        await stack.platform.scale("worker", 3)
+        assert "worker-3>postgres-1" in [route.name for route in stack.platform.routes()]
+        assert stack.platform.api_url != f"http://127.0.0.1:{stack.platform.instances('api')[0].port}"
+        process = proxy_of(tmp_path)
+        assert process is not None
     assert not process.is_running()
+
+
+def proxy_of(folder: Path) -> psutil.Process | None:
+    """Return the proxy whose log is in a folder."""
+    log = folder / "proxy.log"
+    found = (one for one in psutil.Process().children() if "capsize.proxy" in " ".join(one.cmdline()))
+    return next(
+        (one for one in found if os.path.samestat(os.stat(f"/proc/{one.pid}/fd/2"), log.stat())), None
+    )
 
 
 async def test_without_links_there_is_no_proxy(tmp_path: Path) -> None:
@@ -109,7 +137,7 @@ async def test_without_links_there_is_no_proxy(tmp_path: Path) -> None:
     await platform.up((worker(),))
     try:
         assert platform.routes() == ()
-        assert not [one for one in psutil.Process().children() if "capsize.proxy" in " ".join(one.cmdline())]
+        assert not (tmp_path / "proxy.log").exists()
         with pytest.raises(InjectionError, match="no proxy runs"):
             await platform.proxy("GET", "/proxies")
         with pytest.raises(InjectionError, match="has to name that link"):
@@ -309,21 +337,22 @@ async def test_a_kill_point_is_between_effect_and_acknowledgement(stack: Stack) 
     assert await stack.left() == []
 
 
-async def test_a_proxy_that_died_is_said(stack: Stack) -> None:
+async def test_a_proxy_that_died_is_said(tmp_path: Path) -> None:
     """What hung on it is gone with it, but the connections are too: the healing fails loudly."""
-    connection = await stack.connect("worker-1")
-    traffic = asyncio.create_task(talking(connection))
-    await Latency(latency_ms=10).strike(stack.platform, FIRST)
-    process = next(one for one in psutil.Process().children() if "capsize.proxy" in " ".join(one.cmdline()))
-    process.kill()
-    process.wait(LIMIT_S)
-    await traffic
-    with pytest.raises(HealError, match="not taken off"):
-        await Latency(latency_ms=10).heal(stack.platform, FIRST)
-    connection.terminate()
+    async with up(tmp_path) as stack:
+        connection = await stack.connect("worker-1")
+        traffic = asyncio.create_task(talking(connection))
+        await Latency(latency_ms=10).strike(stack.platform, FIRST)
+        process = proxy_of(tmp_path)
+        assert process is not None
+        process.kill()
+        await traffic
+        with pytest.raises(HealError, match="not taken off"):
+            await Latency(latency_ms=10).heal(stack.platform, FIRST)
+        connection.terminate()
 
 
-def test_every_fault_on_connections_is_tested_here() -> None:
+async def test_every_fault_on_connections_is_tested_here() -> None:
     """None is forgotten."""
     statements = {"lost_reply", "lost_statement", "sql_error", "slow_statement", "kill_point"}
     known = {name for name, fault in FAULTS.items() if issubclass(fault, OnConnections)}
