@@ -19,7 +19,7 @@ from capsize.core.undo import Undo
 from capsize.guardian.lifetime import CURRENT
 from capsize.guardian.log import After, Before, Book, Closed, Healed, Opened, UndoLog
 from capsize.guardian.owner import Owner
-from capsize.guardian.registry import register
+from capsize.guardian.registry import register, unregister
 from capsize.guardian.watch import CHUNK, READY
 
 REVIVALS_MAX = 3
