@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +25,7 @@ from capsize.cli.display import Display
 from capsize.cli.interrupts import Interrupts
 from capsize.cli.one import Outcome, died, not_begun
 from capsize.cli.schedule import Round
+from capsize.core.errors import CapsizeError
 from capsize.core.experiment import Experiment
 from capsize.report import RunReport
 
@@ -184,7 +186,9 @@ class _Child:
         """Judge what is there, after ending what a process that was killed can't end any more."""
         from capsize.cli.parts import end_left_behind
 
-        await asyncio.to_thread(end_left_behind)
+        # Its guardian is at it already; whichever comes first, nothing is left when the summary is out.
+        with suppress(CapsizeError):
+            await asyncio.to_thread(end_left_behind)
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         reason = f"the process of this run {how} before it could report"
         self._say(reason)

@@ -19,6 +19,8 @@ LOOK_S = 0.01
 STRIKE_LIMIT_S = 30.0
 HEAL_LIMIT_S = 60.0
 EFFECT_LIMIT_S = 5.0
+LIFE_S = STRIKE_LIMIT_S + HEAL_LIMIT_S + 15.0
+"""How long a strike's steps live beyond the time for which it is held: longer than all limits together."""
 
 
 class Striker:
@@ -119,7 +121,7 @@ class Striker:
         """Write down, then do. Returns whether it landed; what was begun is healed even if it did not."""
         self._say(strike, "begin", victims)
         self._open[strike.id] = (strike, victims)
-        lifetime_s = (strike.for_s or 0.0) + STRIKE_LIMIT_S + HEAL_LIMIT_S
+        lifetime_s = (strike.for_s or 0.0) + LIFE_S
         try:
             self._undo.about_to(strike.id, strike.fault, victims)
             with lasting(strike.id, lifetime_s):

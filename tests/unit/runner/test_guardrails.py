@@ -12,7 +12,7 @@ from capsize.core.experiment import Phase
 from capsize.core.guardrail import Aborted
 from capsize.guardian.lifetime import CURRENT
 from capsize.runner.phases import Loads, play
-from capsize.runner.striker import HEAL_LIMIT_S, STRIKE_LIMIT_S
+from capsize.runner.striker import LIFE_S
 from support.simulated import run
 from support.stages import Rig, experiment, rig, strike
 
@@ -202,4 +202,4 @@ def test_every_strike_has_a_time_to_live(tmp_path: Path) -> None:
         assert CURRENT.get() is None
 
     run(main())
-    assert seen == [("s1", 5.0 + STRIKE_LIMIT_S + HEAL_LIMIT_S)]
+    assert seen == [("s1", 5.0 + LIFE_S)]
