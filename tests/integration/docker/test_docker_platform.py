@@ -18,6 +18,7 @@ from capsize.core.platform import (
     Detachable,
     MemoryLimitable,
     Proxied,
+    Ready,
     Service,
 )
 from capsize.core.undo import Containers
@@ -30,7 +31,7 @@ from capsize.platforms.docker.engine import Engine, connect
 from capsize.platforms.docker.ground import clear, clear_stale
 from capsize.platforms.docker.marks import OWNER, RUN, Marks
 from capsize.platforms.docker.signals import send
-from support.docking import Docked, make
+from support.docking import Docked, make, tiny_images
 from support.tiny import POSTGRES, Recorder, api, job, worker
 from support.waiting import until
 
@@ -369,3 +370,13 @@ async def test_what_was_on_its_way_when_capsize_died_is_cleared_too(engine: Engi
     engine.client.networks.create(marks.name(), labels=marks.labels)
     await clearing
     assert found(engine, marks.label)["networks"] == []
+
+
+async def test_an_image_of_ones_own_starts_as_it_does(docked: Docked) -> None:
+    """A service with an image and no command is started by the image's own command."""
+    own = Service(
+        name="cache", role="other", image=tiny_images().starter, ready=Ready(log=">>>"), restart=False
+    )
+    with pytest.raises(StartError, match="cache-1 did not start: it ended with code 0"):
+        # The image's command is an interactive Python, which has nobody to speak to and ends.
+        await docked.platform.up((own,))

@@ -273,7 +273,7 @@ def main(names: list[str]) -> int:
         for name in names or list(MAKERS):
             began = time.monotonic()
             tag = MAKERS[name](engine.client, LOCAL[name])
-            size = engine.client.images.get(tag).attrs["Size"] / 1e6
+            size = spoken(engine.client.images.get, tag).attrs["Size"] / 1e6
             print(f"{tag}: {size:.0f} MB, made in {time.monotonic() - began:.1f} s")
     except CapsizeError as error:
         print(f"make-base-image: {error}", file=sys.stderr)

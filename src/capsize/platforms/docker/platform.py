@@ -290,7 +290,11 @@ class DockerPlatform(Abilities):
             command=self._plan.command(service, number),
             env={"PYTHONUNBUFFERED": "1", **self._plan.env(service, number)},
             publish=None if port is None else (port, port),
-            health=http_health(port, service.ready.http) if port and service.ready.http else (),
+            # Of an image that is not ours nobody knows what is in it, and its own start may be all that there is.
+            health=http_health(port, service.ready.http)
+            if port and service.ready.http and service.image is None
+            else (),
+            own_entry=not service.command,
             cpu=service.cpu,
             memory=service.memory,
             stop_grace_s=service.stop_grace_s,
