@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from capsize.core.clock import MonotonicClock
 from capsize.core.platform import Preparation, Ready, Service
 from capsize.platforms.local import LocalPlatform
 from support.engines import missing
@@ -20,7 +21,8 @@ VIEW = str(Path(__file__).with_name("tiny_view.py"))
 
 def need(ability: type) -> None:
     """Skip, or fail in CI, unless this machine has an ability."""
-    if why := LocalPlatform.lacks(LocalPlatform.__new__(LocalPlatform), ability):
+    platform = LocalPlatform(Path(), lambda event: None, MonotonicClock(), {})
+    if why := platform.lacks(ability):
         missing(why)
 
 

@@ -17,6 +17,7 @@ from capsize.core.events import Noted
 from capsize.core.platform import Service
 from capsize.core.undo import RemoveCgroup, Run
 from capsize.faults import Cpu, Descriptors, Memory
+from capsize.guardian import Unguarded
 from capsize.platforms.local import LocalPlatform
 from capsize.platforms.local.harm import groups
 from capsize.platforms.local.harm.cgroups import controller
@@ -78,14 +79,14 @@ def limits_of(pid: int) -> str:
 
 def need_groups(name: groups.Name) -> None:
     """Skip, or fail in CI, unless control groups can be made."""
-    if isinstance(found := controller(name), str):
+    if isinstance(found := controller(name, Unguarded()), str):
         missing(found)
 
 
 @pytest.fixture
 def no_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which no control group can be made."""
-    monkeypatch.setattr(groups, "controller", lambda name: f"no control groups for {name} here")
+    monkeypatch.setattr(groups, "controller", lambda name, guard: f"no control groups for {name} here")
 
 
 # ---------------------------------------------------------------- computing time

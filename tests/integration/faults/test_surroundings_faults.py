@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 
 from capsize.core.clock import MonotonicClock
@@ -79,7 +80,7 @@ def left_of(guard: RecordingGuard) -> list[str]:
 @pytest.fixture
 def no_fuse(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without FUSE."""
-    monkeypatch.setattr(disks, "fuse_lacking", lambda: "no FUSE here")
+    monkeypatch.setattr(disks, "fuse_lacking", lambda guard: "no FUSE here")
 
 
 async def writes(stack: Stack) -> bool:
@@ -248,10 +249,11 @@ async def test_services_that_may_lose_names_know_each_other_by_name(tmp_path: Pa
     need_postgres()
     need(NamesBreakable)
     text = "import os; print(os.environ['URL'].split('@')[1]); print('worker.ready'); import time; time.sleep(600)"
-    for prepared, host in ((("names",), name_of("postgres")), ((), "127.0.0.1")):
-        worker = program(text, env={"URL": "{database_url}"}, prepared=prepared)
-        async with up(tmp_path / host, POSTGRES, worker):
-            assert f"\n{host}:" in (tmp_path / host / "worker-1.log").read_text()
+    named = program(text, env={"URL": "{database_url}"}, prepared=("names",))
+    plain = msgspec.structs.replace(named, name="plain", prepared=())
+    async with up(tmp_path, POSTGRES, named, plain):
+        for service, host in (("worker", name_of("postgres")), ("plain", "127.0.0.1")):
+            assert f"\n{host}:" in (tmp_path / f"{service}-1.log").read_text()
 
 
 # ---------------------------------------------------------------- all of them

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capsize.core.clock import MonotonicClock
 from capsize.core.errors import InjectionError
 from capsize.core.platform import ClockSkewable, Killable
 from capsize.platforms.local import LocalPlatform
@@ -128,7 +129,7 @@ def test_a_crowd_is_as_large_as_the_share_asks_and_bounded(cores: float, machine
 
 def test_only_what_hangs_on_the_machine_may_be_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
     """An ability that needs nothing is there; one whose library is missing says which."""
-    platform = LocalPlatform.__new__(LocalPlatform)
+    platform = LocalPlatform(Path(), lambda event: None, MonotonicClock(), {})
     monkeypatch.setattr(abilities.clocks, "library", lambda: "the package libfaketime is not installed")
     assert platform.lacks(Killable) is None
     assert platform.lacks(ClockSkewable) == "the package libfaketime is not installed"

@@ -362,12 +362,14 @@ class LocalPlatform(HarmAbilities):
             await side_by_side(self._end(k) for k in self._keepers.values() if k.service == last)
         finally:
             await self._links.close()
-            if self._harm is not None:
-                await self._harm.clear()
-            if self._place is not None:
-                await asyncio.to_thread(remove_place, self._place)
-                self._guard.after(self._ticket)
-            self._reset()
+            try:
+                if self._harm is not None:
+                    await self._harm.clear()
+            finally:
+                if self._place is not None:
+                    await asyncio.to_thread(remove_place, self._place)
+                    self._guard.after(self._ticket)
+                self._reset()
 
     async def _end(self, keeper: Keeper) -> None:
         await keeper.stop(grace_s=DOWN_GRACE_S)

@@ -16,6 +16,7 @@ from capsize.core.platform import (
     NamesBreakable,
     NameTrouble,
 )
+from capsize.core.undo import Guard
 from capsize.platforms.local.harm import clocks, disks, names
 from capsize.platforms.local.harm.harm import Harm
 from capsize.platforms.local.keeper import Keeper
@@ -27,6 +28,7 @@ class HarmAbilities:
     """Mixed into the platform, which knows its instances and has a :class:`Harm` while a stack is up."""
 
     _harm: Harm | None
+    _guard: Guard
 
     def _keeper(self, instance: str) -> Keeper:
         raise NotImplementedError
@@ -36,11 +38,11 @@ class HarmAbilities:
         if ability is ClockSkewable:
             return found if isinstance(found := clocks.library(), str) else None
         if ability is NamesBreakable:
-            return names.why_not()
+            return names.why_not(self._guard)
         if ability in (FilesLimitable, MemoryLimitable) and not hasattr(resource, "prlimit"):
             return "limits of a running process can only be changed on Linux"
         if ability in (DiskFillable, DiskBreakable):
-            return disks.lacking(filling=ability is DiskFillable)
+            return disks.lacking(self._guard, filling=ability is DiskFillable)
         return None
 
     # ------------------------------------------------------------ computing time, memory, descriptors

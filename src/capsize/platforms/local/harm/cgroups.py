@@ -12,9 +12,11 @@ import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal
+
+from capsize.core.undo import Guard, RemoveCgroup
+from capsize.platforms.local.harm.trials import once
 
 Name = Literal["cpu", "memory"]
 
@@ -126,12 +128,16 @@ class Group:
         return 0
 
 
-@cache
-def controller(name: Name) -> Controller | str:
-    """Return a controller with which groups can be made and joined, or why there is none."""
+def controller(name: Name, guard: Guard) -> Controller | str:
+    """Return a controller with which groups can be made and joined, or why there is none; tried once."""
+    found: Controller | str = once(f"cgroups {name}", lambda: _look(name, guard))
+    return found
+
+
+def _look(name: Name, guard: Guard) -> Controller | str:
     why = f"the kernel has no control groups for {name}"
     for found in candidates(name, Path("/proc/self/cgroup"), Path("/proc/self/mountinfo")):
-        refused = _refused(found)
+        refused = _refused(found, guard)
         if refused is None:
             return found
         why = f"control groups for {name} can't be used: {refused}"
@@ -199,10 +205,11 @@ def _below(point: str, root: str, ours: str) -> Path:
     return Path(point) if inner.startswith("..") else Path(os.path.normpath(Path(point, inner)))
 
 
-def _refused(found: Controller) -> str | None:
+def _refused(found: Controller, guard: Guard) -> str | None:
     """Try it: make a group, set a limit, and have a process join. Returns what went wrong."""
     group = found.group(f"capsize-trial-{secrets.token_hex(4)}")
     sleeper: subprocess.Popen[bytes] | None = None
+    ticket = guard.before(RemoveCgroup(path=str(group.path)))
     try:
         group.make()
         group.limit(1.0 if found.name == "cpu" else 1 << 40)
@@ -216,4 +223,5 @@ def _refused(found: Controller) -> str | None:
             sleeper.wait()
         with suppress(OSError):
             group.remove()
+        guard.after(ticket)
     return None

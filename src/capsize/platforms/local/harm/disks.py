@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from capsize.core.errors import CapsizeError, HealError, InjectionError, StartError
-from capsize.core.undo import Unmount
+from capsize.core.undo import Guard, Unmount
 from capsize.guardian.steps.mounts import unmount
 from capsize.platforms.local.harm.fuse import serve
 from capsize.platforms.local.harm.fuse import why_not as fuse_lacking
@@ -30,12 +30,12 @@ END_LIMIT_S = 10.0
 BLOCK = 1 << 20
 
 
-def lacking(*, filling: bool) -> str | None:
+def lacking(guard: Guard, *, filling: bool) -> str | None:
     """Return why disks can't be broken on this machine, or can't even be filled; None when they can."""
-    fuse = fuse_lacking()
-    if fuse is None or (filling and small_lacking() is None):
+    fuse = fuse_lacking(guard)
+    if fuse is None or (filling and small_lacking(guard) is None):
         return None
-    return f"{fuse}; and {small_lacking()}" if filling else fuse
+    return f"{fuse}; and {small_lacking(guard)}" if filling else fuse
 
 
 class Disks:
@@ -55,7 +55,7 @@ class Disks:
             return
         self._outside.announce(Unmount(path=str(folder)))
         self._points[instance] = folder
-        if fuse_lacking() is None:
+        if fuse_lacking(self._outside.guard) is None:
             backing = self._behind / instance
             await asyncio.to_thread(_behind, folder, backing)
             log = self._behind / f"{instance}.log"
@@ -132,7 +132,9 @@ class Disks:
     def _served(self, instance: str) -> Path:
         point = self._point(instance)
         if instance not in self._servers:
-            raise InjectionError(f"the disk of {instance} can only be filled: {fuse_lacking()}")
+            raise InjectionError(
+                f"the disk of {instance} can only be filled: {fuse_lacking(self._outside.guard)}"
+            )
         return point
 
     def _fill(self, point: Path, instance: str) -> str:

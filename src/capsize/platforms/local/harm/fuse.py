@@ -8,17 +8,17 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from capsize.core.errors import StartError
+from capsize.core.undo import Guard
 from capsize.guardian.steps.mounts import unmount
+from capsize.platforms.local.harm.trials import once, trial_folder
 from capsize.platforms.local.harm.troubles import ATTRIBUTE
-from capsize.platforms.local.process import Process, spawn
+from capsize.platforms.local.process import LAUNCH, Process, spawn
 from capsize.platforms.local.waits import seen
 
 SERVER = Path(__file__).with_name("disk_server.py")
@@ -26,9 +26,13 @@ MOUNT_LIMIT_S = 20.0
 LOOK_S = 0.01
 
 
-@cache
-def why_not() -> str | None:
+def why_not(guard: Guard) -> str | None:
     """Return why there is no FUSE for us; None when there is, which is tried once."""
+    found: str | None = once("fuse", lambda: _look(guard))
+    return found
+
+
+def _look(guard: Guard) -> str | None:
     if not sys.platform.startswith("linux"):
         return "breaking disks needs Linux"
     if importlib.util.find_spec("mfusepy") is None:
@@ -39,42 +43,36 @@ def why_not() -> str | None:
         return "this kernel, or this container, has no /dev/fuse"
     if os.geteuid() != 0 and not (shutil.which("fusermount3") or shutil.which("fusermount")):
         return "without root FUSE needs fusermount3: on Debian, `apt-get install fuse3` brings it"
-    return _trial()
+    with trial_folder(guard) as folder:
+        return _trial(folder)
 
 
-def _trial() -> str | None:
-    """Mount a disk somewhere and take it away again."""
-    with tempfile.TemporaryDirectory(prefix="capsize-fuse-") as folder:
-        backing, point = Path(folder, "behind"), Path(folder, "disk")
-        backing.mkdir()
-        point.mkdir()
+def _trial(folder: Path) -> str | None:
+    """Mount a disk in a folder and take it away again."""
+    backing, point, log = folder / "behind", folder / "disk", folder / "log"
+    backing.mkdir()
+    # It dies with us, as everything that we start.
+    launch = (sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), "-", "-", "-", "-")
+    with log.open("wb") as told:
         server = subprocess.Popen(
-            command(backing, point),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            (*launch, *command(backing, point)), stdin=subprocess.DEVNULL, stdout=told, stderr=told
         )
-        try:
-            give_up = time.monotonic() + MOUNT_LIMIT_S
-            while not mounted(point):
-                if server.poll() is not None or time.monotonic() > give_up:
-                    return f"FUSE can't be mounted: {_last(server)}"
-                time.sleep(LOOK_S)
-            return None
-        finally:
-            unmount(point)
-            server.kill()
-            server.communicate()
+    try:
+        give_up = time.monotonic() + MOUNT_LIMIT_S
+        while not mounted(point):
+            if server.poll() is not None or time.monotonic() > give_up:
+                return f"FUSE can't be mounted: {_end_of(log)}"
+            time.sleep(LOOK_S)
+        return None
+    finally:
+        unmount(point)
+        server.kill()
+        server.wait()
 
 
 def mounted(point: Path) -> bool:
     """Return whether a file system begins there."""
     return os.path.ismount(point)
-
-
-def _last(server: subprocess.Popen[bytes]) -> str:
-    server.kill()
-    return server.communicate()[1].decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def command(backing: Path, point: Path) -> tuple[str, ...]:
@@ -99,5 +97,10 @@ async def serve(
 
 def _end_of(log: Path) -> str:
     with suppress(OSError):
-        return log.read_text(errors="replace").strip().rpartition("\n")[2] or "it took too long"
+        lines = log.read_text(errors="replace").strip().splitlines()
+        # What libfuse says is worth more than the end of a traceback.
+        return (
+            next((line for line in lines if line.startswith("fuse")), "".join(lines[-1:]))
+            or "it took too long"
+        )
     return "it took too long"

@@ -21,7 +21,7 @@ class Groups:
     """
 
     def __init__(self, outside: Outside, find: Callable[[Name], Controller | str] | None = None) -> None:
-        self._outside, self._find = outside, find or controller
+        self._outside, self._find = outside, find or (lambda name: controller(name, outside.guard))
         self._made: dict[tuple[str, Name], Group] = {}
         self._kept: dict[tuple[str, Name], float] = {}
         self._open: set[tuple[str, Name]] = set()

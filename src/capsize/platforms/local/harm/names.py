@@ -11,15 +11,15 @@ import asyncio
 import secrets
 import socket
 import sys
-import tempfile
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from capsize.core.errors import InjectionError, StartError
 from capsize.core.platform import NameTrouble, name_of
+from capsize.core.undo import Guard
 from capsize.platforms.local.harm.asking import ask, ask_now
 from capsize.platforms.local.harm.resolver import PORT, Resolver
+from capsize.platforms.local.harm.trials import once, trial_folder
 
 ADDRESS = "127.0.0.1"
 RESOLV, SWITCH, HOSTS = Path("/etc/resolv.conf"), Path("/etc/nsswitch.conf"), Path("/etc/hosts")
@@ -30,9 +30,13 @@ RESOLVE = "import socket; print(socket.getaddrinfo({name!r}, 1, socket.AF_INET)[
 NO_NAME = "Name or service not known", "Temporary failure in name resolution", "No address associated"
 
 
-@cache
-def why_not() -> str | None:
+def why_not(guard: Guard) -> str | None:
     """Return why names can't be failed on this machine; None when they can, which is tried once."""
+    found: str | None = once("names", lambda: _look(guard))
+    return found
+
+
+def _look(guard: Guard) -> str | None:
     if not sys.platform.startswith("linux"):
         return "failing the name resolution of a process needs Linux"
     try:
@@ -40,8 +44,8 @@ def why_not() -> str | None:
     except OSError as error:
         return f"no name server can listen on port {PORT} (that needs root): {error.strerror}"
     probe.close()
-    with tempfile.TemporaryDirectory(prefix="capsize-names-") as folder:
-        file = Path(folder, "resolv.conf")
+    with trial_folder(guard) as folder:
+        file = folder / "resolv.conf"
         file.write_text("# capsize was here\n")
         try:
             seen = ask_now("print(open('/etc/resolv.conf').read())", {}, [(file, RESOLV)])

@@ -21,7 +21,7 @@ class Outside:
 
     def __init__(self, place: Path, guard: Guard) -> None:
         self.place = place
-        self._guard = guard
+        self.guard = guard
         self._tickets: list[str] = []
 
     def announce(self, *steps: RemoveCgroup | RemoveFolder | Unmount) -> None:
@@ -32,10 +32,10 @@ class Outside:
         finally:
             os.close(fd)
         # It stays until the stack is down, also when it is a strike that needs it first.
-        self._tickets.append(self._guard.before(*steps, ttl_s=LIFE_S))
+        self._tickets.append(self.guard.before(*steps, ttl_s=LIFE_S))
 
     def done(self) -> None:
         """All of it is gone, or is the folder's affair alone from now on."""
         for ticket in self._tickets:
-            self._guard.after(ticket)
+            self.guard.after(ticket)
         self._tickets.clear()

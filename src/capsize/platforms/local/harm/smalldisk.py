@@ -6,26 +6,28 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from functools import cache
 from pathlib import Path
 
 from capsize.core.errors import StartError
-from capsize.guardian.steps.mounts import unmount
+from capsize.core.undo import Guard
+from capsize.platforms.local.harm.trials import once, trial_folder
 
 SIZE_BYTES = 512 << 20
 BALLAST = ".capsize-ballast"
 MOUNT_LIMIT_S = 10.0
 
 
-@cache
-def why_not() -> str | None:
+def why_not(guard: Guard) -> str | None:
     """Return why there is none; None when there is, which is tried once."""
+    found: str | None = once("tmpfs", lambda: _look(guard))
+    return found
+
+
+def _look(guard: Guard) -> str | None:
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         return "a small file system to be filled needs Linux and root"
-    with tempfile.TemporaryDirectory(prefix="capsize-tmpfs-") as folder:
-        refused = _mount(Path(folder), "size=1m")
-        unmount(Path(folder))
+    with trial_folder(guard) as folder:
+        refused = _mount(folder / "disk", "size=1m")
     return f"tmpfs can't be mounted: {refused}" if refused else None
 
 
