@@ -32,6 +32,13 @@ SERVER_OPTIONS = {
     "tcp_keepalives_count": "3",
 }
 
+WAIT_SHARE = 0.5
+"""The share of its time that a caller may spend on waiting for a free connection.
+
+Whoever waited for nearly all of it would be cut short in the middle of its statement, which costs the connection; the
+next one would have to connect first, and be cut short too. After a slow spell the pool would never get out of it.
+"""
+
 Connection: TypeAlias = asyncpg.Connection
 
 
@@ -154,7 +161,7 @@ class Database:
         try:
             with _spending(limit) as left_s:
                 async with asyncio.timeout(left_s):
-                    connection = await self.acquire()
+                    connection = await self.acquire(left_s * WAIT_SHARE)
                     yield connection
         except BaseException as error:
             if connection is not None:
@@ -177,11 +184,12 @@ class Database:
                 raise Unavailable(_describe(error)) from error
             raise
 
-    async def acquire(self) -> Connection:
-        """Take a connection; the caller must `release` it. Not limited in time beyond connecting itself."""
+    async def acquire(self, wait_s: float | None = None) -> Connection:
+        """Take a connection; the caller must `release` it. Waits `wait_s` for a free one; connecting has its own limit."""
         if self._closed:
             raise Unavailable("the pool is closed")
-        await self._permits.acquire()
+        async with asyncio.timeout(wait_s):
+            await self._permits.acquire()
         try:
             while self._idle:
                 connection = self._idle.pop()

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import prepare
 from starter_helpers import WorkerProcess, delay, status_is, until
 from starter_postgres import Postgres
 
 from capsize_starter.db import Database, Listener, Unavailable, allowance
 from capsize_starter.queue import Queue
 from capsize_starter.settings import DatabaseSettings
+from conftest import prepare
 
 StartWorker = Callable[..., WorkerProcess]
 
@@ -198,3 +198,22 @@ async def test_a_callers_statements_share_an_allowance(url: str) -> None:
             await database.fetchval("SELECT 1")
     await database.execute("SELECT pg_sleep(0.6)")
     await database.close()
+
+
+async def test_nobody_begins_who_can_not_finish(url: str) -> None:
+    """Behind a slow caller the others are refused while they only wait, and the connection is still there for the next."""
+    database = Database(DatabaseSettings(url=url, db_pool_size=1, db_timeout_s=20.0))
+    server = await database.fetchval("SELECT pg_backend_pid()")
+    slow = asyncio.create_task(database.execute("SELECT pg_sleep(0.8)"))
+    await until(lambda: _is_used(database), why="the slow one has the connection")
+    refused = await asyncio.gather(
+        *(database.execute("SELECT pg_sleep(0.5)", timeout_s=1.0) for _ in range(20)), return_exceptions=True
+    )
+    assert all(isinstance(answer, Unavailable) for answer in refused)
+    await slow
+    assert await database.fetchval("SELECT pg_backend_pid()") == server
+    await database.close()
+
+
+async def _is_used(database: Database) -> bool:
+    return database.usage().used == 1
