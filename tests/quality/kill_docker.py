@@ -27,7 +27,7 @@ from capsize.platforms.docker.marks import OWNER, RUN
 
 CAPSIZE = Path(sys.executable).with_name("capsize")
 SCENARIOS = ("worker-restart", "mixed-chaos", "db-failure", "multi-worker-chaos")
-EARLIEST_S, LATEST_S = 0.2, 20.0
+EARLIEST_S, LATEST_S = 0.2, 14.0
 CLEAN_LIMIT_S, QUIET_S, LOOK_S = 60.0, 2.0, 0.05
 
 
