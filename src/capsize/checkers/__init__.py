@@ -28,6 +28,8 @@ from capsize.checkers.late import Late
 from capsize.checkers.lost import Lost
 from capsize.checkers.memory import Memory
 from capsize.checkers.misreported import Misreported
+from capsize.checkers.observed_circuit import ObservedCircuit
+from capsize.checkers.observed_recovery import ObservedRecovery
 from capsize.checkers.overlap import Overlap
 from capsize.checkers.pickup import Pickup
 from capsize.checkers.queue import Queue
@@ -103,6 +105,8 @@ CHECKERS: dict[str, type[Checker]] = {
     "utilization": Utilization,
     "recovery_trend": RecoveryTrend,
     "reported": ReportedDone,
+    "observed_recovery": ObservedRecovery,
+    "observed_circuit": ObservedCircuit,
     "accounts": Accounts,
 }
 """Every checker by the name that an experiment calls it."""
@@ -141,6 +145,11 @@ def judge(experiment: Experiment, history: History) -> Judgement:
     )
 
 
+def judged(spec: Spec, experiment: Experiment, history: History) -> Result:
+    """Judge one claim alone, as it would be judged among those of the experiment. Raises UsageError."""
+    return _judged(_made(spec, experiment), history)
+
+
 def _made(spec: Spec, experiment: Experiment) -> Checker:
     """Make a claim's checker; the hypothesis is the experiment's, told once and not again in its claim."""
     if spec.name == Steady.name:
@@ -157,4 +166,4 @@ def _judged(checker: Checker, history: History) -> Result:
         return Result(checker=checker.name, verdict=Verdict.UNKNOWN, summary=summary)
 
 
-__all__ = ["ANOMALIES", "CHECKERS", "judge"]
+__all__ = ["ANOMALIES", "CHECKERS", "judge", "judged"]

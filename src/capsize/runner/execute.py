@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform as host
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from time import time
@@ -38,6 +38,8 @@ from capsize.runner.stage import RunningStage
 from capsize.runner.striker import Striker
 
 Observer = Callable[[Event], None]
+Drive = Callable[[Stage, Experiment, Loads, Striker, Steadiness, Limits], Awaitable[None]]
+"""Leads the system that stands through the run; :func:`capsize.runner.phases.play` by the experiment's phases."""
 
 
 async def execute(
@@ -49,6 +51,7 @@ async def execute(
     observer: Observer | None = None,
     keep: bool = False,
     base_url: str | None = None,
+    drive: Drive = play,
 ) -> None:
     """Carry an experiment out and write down what happens; judge nothing.
 
@@ -61,6 +64,7 @@ async def execute(
     7. Stop everything that was started, and write down how the run ended.
 
     Cancelling the run, or a guardrail that is reached, heals, stops and ends in the same order. ``keep`` leaves the system up afterwards.
+    ``drive`` takes the place of step 4, for a run that is led by something else than its phases.
     Raises UsageError and NotSupported before anything is started, StartError when the system does not
     start, and what a part raised when capsize itself broke; the run directory tells the story up to there.
     """
@@ -99,8 +103,8 @@ async def execute(
             striker = Striker(stage, experiment.strikes, parts.faults, guard.log, experiment.max_harm)
             await guard.ready()
             async with _probing(stage, parts.probes):
-                await play(stage, experiment, loads, striker, steadiness, Limits(guardrails, guard))
-            await _audit(stage)
+                await drive(stage, experiment, loads, striker, steadiness, Limits(guardrails, guard))
+            await audit(stage)
             await last_looks(stage, parts.probes)
 
 
@@ -256,7 +260,7 @@ async def _look(stage: Stage, probe: Probe) -> None:
         stage.record(Noted(t=stage.clock.now(), level="error", message=message))
 
 
-async def _audit(stage: Stage) -> None:
+async def audit(stage: Stage) -> None:
     """Ask the service about every task that it accepted; without an answer there is no line about a task."""
     tasks = sorted(stage.progress.acknowledged())
     try:
