@@ -26,7 +26,7 @@ from quality.kills.campaign import Campaign, Kill, Mode, NotUnderWay
 from quality.kills.plans import plan, possible
 
 PROMISED_S = 2.0
-TRIES, TRY_AGAIN_S = 5, 3.0
+TRIES, TRY_AGAIN_S = 10, 5.0
 OWN_MACHINE = ("unshare", "--fork", "--pid", "--kill-child", "--mount", "--mount-proc", "--net", "--ipc")
 SETTLE = 'for d in /dev/shm $PRIVATE; do mount -t tmpfs kills $d; done; ip link set lo up; "$@"; exit $?'
 """bash stays as the first process of the namespace, which takes in orphans."""
