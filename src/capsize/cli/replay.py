@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from capsize.cli.judging import open_run, run_argument
+from capsize.cli.far import allow_remote_option, see_that_load_is_allowed
 from capsize.cli.options import (
     base_url_option,
     json_option,
@@ -26,7 +27,9 @@ from capsize.cli.targets import checked, report_option
 @run_argument
 @click.option("--platform", help="Where the system runs. Default: as in the recorded run.")
 @click.option("--system", help="Which system is tested. Default: as in the recorded run.")
-@options(output_option, verbose_option, json_option, keep_option, base_url_option, port_option)
+@options(
+    output_option, verbose_option, json_option, keep_option, base_url_option, allow_remote_option, port_option
+)
 @report_option
 def replay_command(run: Path, output: Path, **given: Any) -> int:
     """Carry out the plan of a recorded run again, byte for byte, into a new run directory.
@@ -37,6 +40,8 @@ def replay_command(run: Path, output: Path, **given: Any) -> int:
     from capsize.cli.parts import choose_platform, choose_system
 
     directory = open_run(run)
+    if given["base_url"] is not None:
+        see_that_load_is_allowed(given["base_url"], given["allow_remote_load"])
     experiment = directory.experiment()
     platform, system = _recorded(directory.history_path)
     return carry_out(

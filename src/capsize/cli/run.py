@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from capsize.cli.far import allow_remote_option, see_that_load_is_allowed
 from capsize.cli.options import (
     REPEAT_MAX,
     SEED_MAX,
@@ -87,7 +88,9 @@ _level_options = options(
 @platform_option
 @click.option("--system", default="starter", show_default=True, help="Which system is tested.")
 @_level_options
-@options(output_option, verbose_option, json_option, keep_option, base_url_option, port_option)
+@options(
+    output_option, verbose_option, json_option, keep_option, base_url_option, allow_remote_option, port_option
+)
 @report_option
 def run_command(
     scenarios: tuple[str, ...],
@@ -102,18 +105,20 @@ def run_command(
     """
     from capsize.cli.guardrails import guarded
     from capsize.cli.invocation import Invocation, carry_out
-    from capsize.cli.parts import choose_system
+    from capsize.cli.parts import choose_system, system_here
     from capsize.cli.planning import plan
     from capsize.core.levels import level
     from capsize.scenarios.remote import for_system, without_control
 
     _see_that_jobs_fit(given)
-    figures = level(difficulty, time_scale=given["time_scale"], **_overrides(given))
+    given["system"] = given["system"] or system_here()
+    system = choose_system(given["system"], given["port"])
+    figures = level(difficulty, time_scale=given["time_scale"], **_overrides(system, difficulty, given))
     chosen_seed = draw_seed() if seed is None else seed
     plans = plan(scenarios, figures, chosen_seed, given["repeat"])
-    system = choose_system(given["system"], given["port"])
     experiments = tuple(for_system(experiment, system) for experiment in plans.experiments)
     if given["base_url"] is not None:
+        see_that_load_is_allowed(given["base_url"], given["allow_remote_load"])
         experiments = tuple(without_control(experiment) for experiment in experiments)
     experiments = guarded(experiments, given["abort_when"], given["max_harm"])
     folder, reports = writable(output), checked(given["reports"])
@@ -164,8 +169,10 @@ def _see_that_jobs_fit(given: dict[str, Any]) -> None:
         )
 
 
-def _overrides(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the level's fields that flags replace."""
+def _overrides(system: System, difficulty: int, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the level's fields that the system's owner replaces, and those that flags do."""
+    from capsize.core.system import Fitting
+
     fields = {
         "workers": "workers",
         "tasks": "tasks",
@@ -194,6 +201,8 @@ def command_line(scenarios: tuple[str, ...], difficulty: int, seed: int, given: 
     ):
         if given[flag] != default:
             words += [f"--{flag.replace('_', '-')}", _word(given[flag])]
+    if given["allow_remote_load"]:
+        words.append("--allow-remote-load")
     for text in given["abort_when"]:
         words += ["--abort-when", text]
     for flag in ("workers", "tasks", "task_delay", "deadline", "chaos_interval"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from capsize.core.experiment import Experiment, Spec
-from capsize.core.system import System, Telling
+from capsize.core.system import Fitting, Lacking, System, Telling
 from capsize.scenarios.building import spec
+from capsize.scenarios.observing import OBSERVED
+from capsize.scenarios.reduced import reduced
 
 WITNESSED = frozenset(
     {"duplicate", "overlap", "stuck", "misreported", "resurrected", "retries", "spread", "late", "restarted"}
@@ -16,15 +18,18 @@ UNSEEN = frozenset(
     {"pickup", "throughput", "queue", "scaling", "utilization", "crashes", "database_load", "memory"}
 )
 """Claims that rest on the witness too, or on the platform's view of processes and database."""
-PROBES = frozenset({"ready", "stats", "instrument"})
+PROBES = frozenset({"ready", "stats", "instrument", "breaker"})
 """Probes that need nothing but the service's API."""
 
 
 def without_control(experiment: Experiment) -> Experiment:
     """Return the experiment with the claims and probes that an API alone can bear.
 
-    Strikes are left in: the runner refuses them, and says what they would need.
+    Strikes are left in where nothing can be proved without them: the runner refuses them, and says what they
+    would need.
     """
+    if experiment.scenario in OBSERVED:
+        experiment = OBSERVED[experiment.scenario](experiment)
     claims = (_claim(claim) for claim in experiment.checkers if claim.name not in WITNESSED | UNSEEN)
     # Neither processes nor the database are seen, and no worker announces that it began.
     hypothesis = msgspec.structs.replace(
@@ -40,6 +45,10 @@ def without_control(experiment: Experiment) -> Experiment:
 
 def for_system(experiment: Experiment, system: System) -> Experiment:
     """Return the experiment without the claims that the system itself can't bear: it may not tell what it holds."""
+    if isinstance(system, Lacking):
+        experiment = reduced(experiment, system.lacking())
+    if isinstance(system, Fitting):
+        experiment = system.fitted(experiment)
     if isinstance(system, Telling):
         return experiment
     claims = tuple(claim for claim in experiment.checkers if claim.name != "intact")
