@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 import time
+import urllib.request
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from capsize.core.errors import InjectionError, Missed, StartError, UsageError
+from capsize.core.experiment import Link
 from capsize.core.platform import (
     Bridged,
     CpuLimitable,
@@ -344,11 +346,33 @@ async def test_a_signal_hits_nothing_but_the_container(docked: Docked, engine: E
     await bystander.wait()
 
 
-def test_it_can_be_asked_to_be_proxied() -> None:
-    """The links of an experiment can go through a proxy here too."""
-    from capsize.platforms.docker.platform import DockerPlatform
-
-    assert issubclass(DockerPlatform, Proxied)
+async def test_connections_go_through_a_proxy_on_the_gateway(engine: Engine, tmp_path: Path) -> None:
+    """A linked service is told the proxy's address, reaches the database by it, and nobody commands it without its token."""
+    one = make(tmp_path)
+    one.platform._linked = (Link(source="ask", target="postgres"),)
+    assert isinstance(one.platform, Proxied)
+    ask = (
+        "import socket, sys; from urllib.parse import urlsplit as s; u = s(sys.argv[1])\n"
+        "c = socket.create_connection((u.hostname, u.port), 5); c.sendall(bytes.fromhex('0000000804d2162f'))\n"
+        "print(u.hostname, c.recv(1))\n"
+    )
+    inside = Service(name="ask", role="job", command=("{python}", "-c", ask, "{database_url}"))
+    try:
+        gateway = await one.platform.bridge()
+        await one.platform.up((POSTGRES, inside))
+        assert [(route.name, route.target) for route in one.platform.routes()] == [
+            ("ask>postgres-1", "postgres-1")
+        ]
+        # PostgreSQL's answer to a wish for TLS, which it does not have here.
+        assert f"{gateway} b'N'" in (one.logs / "ask.log").read_text().splitlines()
+        shown = await one.platform.proxy("GET", "/proxies/ask>postgres-1")
+        with pytest.raises(OSError, match=r"401|403"):
+            await asyncio.to_thread(
+                urllib.request.urlopen, f"{one.platform._links._process.url}/proxies", timeout=5
+            )
+        assert shown["listen"].startswith(f"{gateway}:")
+    finally:
+        await one.platform.down()
 
 
 @pytest.mark.parametrize("host", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "garbage"])
