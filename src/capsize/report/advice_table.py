@@ -330,6 +330,16 @@ CLAIM_ADVICE: dict[str, Advice] = {
         "The answer is sent before the commit, or a token is accepted without a look at its session.",
         "Answer after the commit; let every use of a token ask for its session.",
     ),
+    "observed_recovery": _advice(
+        "The service was away for too long",
+        "A restart that waits, a health check that is looked at too rarely, or a rollout without a second instance.",
+        "Restart at once, look every second, and keep one instance up while another is replaced.",
+    ),
+    "observed_circuit": _advice(
+        "The circuit of failing tasks stayed closed, or another one opened",
+        "Refusals are counted as successes, or one circuit serves several types.",
+        "Count every failed task of a type, and keep a circuit for each.",
+    ),
     "restraint": _advice(
         "A process burns CPU while the database is away",
         "It connects or claims again without a pause.",
@@ -351,6 +361,7 @@ UNKNOWN_CHANGE: dict[str, str] = {
     "memory": "A longer run: more tasks, or a higher level.",
     "throughput": "More tasks: a queue must form before it can be timed.",
     "queue": "More tasks: a queue must form before it can be timed.",
+    "observed_recovery": "Break the service while capsize looks on: without an outage there is no recovery to time.",
     "recovery_trend": "More cycles: a higher level, or a shorter --chaos-interval.",
     "scaling": "More or longer tasks, so that a worker that leaves is inside one.",
 }

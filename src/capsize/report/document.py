@@ -62,9 +62,11 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RepeatedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """One scenario over its seeds; ``pass_low`` and ``pass_high`` are the 95% interval of the pass rate."""
+    """One scenario at one level over its seeds; ``pass_low`` and ``pass_high`` are the 95% interval of the pass rate."""
 
     scenario: str
+    level: int
+    title: str
     ran: int
     passed: int
     pass_ratio: float

@@ -68,9 +68,9 @@ def _repeats(found: tuple[Repeated, ...]) -> Iterator[str]:
     if not found:
         return
     yield from ("", "## Repeats", "")
-    rows = ((one.scenario, one.rate, f"{one.worst_seed}: {one.worst_status}") for one in found)
+    rows = ((one.title, one.rate, f"{one.worst_seed}: {one.worst_status}") for one in found)
     yield from table(("Scenario", "Pass rate", "Worst seed"), rows)
-    figures = [(one.scenario, spread) for one in found for spread in one.spreads]
+    figures = [(one.title, spread) for one in found for spread in one.spreads]
     if figures:
         yield ""
         yield from table(

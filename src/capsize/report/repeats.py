@@ -39,13 +39,15 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Repeated(msgspec.Struct, frozen=True, kw_only=True):
-    """One scenario over its seeds. ``pass_low`` and ``pass_high`` are the 95% interval of the pass rate by Wilson.
+    """One scenario at one level over its seeds. ``title`` names the level where there are several. ``pass_low`` and ``pass_high`` are the 95% interval of the pass rate by Wilson.
 
     Only PASS counts as passed. ``worst_*`` tell of the run with the worst verdict; among those with the same,
     of the one with the least completion, then the least API success, then the longest recovery.
     """
 
     scenario: str
+    level: int
+    title: str
     ran: int
     passed: int
     pass_low: float
@@ -70,25 +72,28 @@ class Repeated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def repeats(whole: Summary) -> tuple[Repeated, ...]:
-    """Return the scenarios that ran with more than one seed, in the order of the summary."""
-    by_scenario: dict[str, list[RunReport]] = {}
+    """Return the scenarios that ran with more than one seed at a level, in the order of the summary."""
+    by_plan: dict[tuple[str, int], list[RunReport]] = {}
     for run in whole.runs:
         if not run.result.skipped:
-            by_scenario.setdefault(run.result.scenario, []).append(run)
+            by_plan.setdefault((run.result.scenario, run.result.level), []).append(run)
+    levels = {level for _, level in by_plan}
     return tuple(
-        _repeated(name, runs)
-        for name, runs in by_scenario.items()
+        _repeated(name, level, f"{name} level {level}" if len(levels) > 1 else name, runs)
+        for (name, level), runs in by_plan.items()
         if len({run.result.seed for run in runs}) > 1
     )
 
 
-def _repeated(scenario: str, runs: Sequence[RunReport]) -> Repeated:
+def _repeated(scenario: str, level: int, title: str, runs: Sequence[RunReport]) -> Repeated:
     passed = sum(run.result.verdict is Verdict.PASS for run in runs)
     low, high = wilson(passed, len(runs))
     worst = max(runs, key=_badness)
     said = [status(run.result) for run in runs]
     return Repeated(
         scenario=scenario,
+        level=level,
+        title=title,
         ran=len(runs),
         passed=passed,
         pass_low=round(low, 4),

@@ -86,7 +86,7 @@ def _repeats(found: tuple[Repeated, ...]) -> Iterator[str]:
     if found:
         yield from ("", "Repeats:")
     for one in found:
-        yield f" {one.scenario}: {one.rate}"
+        yield f" {one.title}: {one.rate}"
         for spread in one.spreads:
             yield f"  {spread.title + ':':<17}{spread.text}"
         yield f"  Worst: seed {one.worst_seed}, {one.worst_status}"
@@ -180,9 +180,9 @@ def _closing(whole: Summary) -> Iterator[str]:
     yield f"Seed: {whole.seeds}"
     if whole.command:
         yield f"Again: {whole.command}"
-    told = {one.scenario for one in repeats(whole)}
+    told = {(one.scenario, one.level) for one in repeats(whole)}
     for run_report in whole.runs:
-        if run_report.replay and run_report.result.scenario not in told:
+        if run_report.replay and (run_report.result.scenario, run_report.result.level) not in told:
             yield f"Replay: {run_report.replay}"
 
 

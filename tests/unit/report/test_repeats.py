@@ -92,3 +92,17 @@ def test_runs_that_passed_are_not_told_one_by_one() -> None:
     told = terminal.summary(FOUR)
     assert "multi-worker-chaos: FAIL, level 3, seed 2" in told
     assert "multi-worker-chaos: PASS, level 3" not in told
+
+
+def test_the_same_scenario_at_two_levels_is_no_repeat_of_itself() -> None:
+    """A folder may hold several levels: each has its own pass rate, and its level stands beside its name."""
+    runs = []
+    for number, seeds in ((1, (1, 2)), (6, (3, 4)), (3, (5,))):
+        for seed in seeds:
+            one = msgspec.structs.replace(result(completion()), level=number, seed=seed)
+            runs.append(assemble(one))
+    found = repeats(Summary(runs=tuple(runs), duration_s=1.0))
+    assert [(one.title, one.level, one.ran) for one in found] == [
+        ("multi-worker-chaos level 1", 1, 2),
+        ("multi-worker-chaos level 6", 6, 2),
+    ]
