@@ -40,8 +40,8 @@ KILLS_FIRST = ("complete", "claim")
 API_KILLS = 3
 """From this level on the API is killed too."""
 ROUND_S = 18.0
-WAIT_S = 16.0
-"""So long a strike waits for its statement within its round."""
+WAIT_S = 22.0
+"""So long a strike waits for its statement, into the next round if need be."""
 WAIT_MAX_S = 25.0
 """However far the times are stretched: a strike has a limit of its own."""
 SPREAD_S = 1.0
@@ -54,7 +54,7 @@ AGAIN_S = 5.0
 LEAVE_S = (10.0, 11.5)
 """When in a round a worker is told to end inside of a task."""
 KILL_S = (2.0, 12.0)
-AFTER_S = 4.0
+AFTER_S = 8.0
 GRACE_S = "0.05"
 """A worker that is told to end gives back what it is inside of, nearly whatever it is."""
 FAILURES, OPEN_S, RETRY_BASE_S = 3, 1.0, 0.3
