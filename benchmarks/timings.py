@@ -20,7 +20,7 @@ from typing import Any
 from capsize.cli.planning import plan
 from capsize.cli.schedule import auto_jobs
 from capsize.core.levels import level
-from capsize.scenarios import SCENARIOS
+from capsize.scenarios import SCENARIOS, STANDARD
 from capsize.scenarios.minimum import least_s
 
 FACTOR = 1.15
@@ -70,7 +70,7 @@ def page(seed: int, single: dict[str, Any], auto: dict[str, Any]) -> str:
         f"| {one_by_one[name]['duration_s'] - least[name]:.1f} | {together[name]['duration_s']:.1f} "
         f"| {one_by_one[name]['status']}, {together[name]['status']} | {lag_ms(one_by_one[name]):.1f}, "
         f"{lag_ms(together[name]):.1f} |"
-        for name in SCENARIOS
+        for name in STANDARD
     ]
     shared = {name: run["duration_s"] for name, run in one_by_one.items() if name not in alone}
     longest = max(shared, key=lambda name: shared[name])

@@ -101,7 +101,7 @@ def run_command(
 ) -> int:
     """Run chaos scenarios against a system and judge what survived.
 
-    With no option at all: every scenario at level 1, with a seed drawn at random.
+    With no option at all: every standard scenario at level 1, with a seed drawn at random.
     """
     from capsize.cli.guardrails import guarded
     from capsize.cli.invocation import Invocation, carry_out
