@@ -82,3 +82,13 @@ def make(folder: Path) -> Docked:
         folder / "logs", record, MonotonicClock(), {}, guard=guard, images=tiny_images()
     )
     return Docked(platform, record, guard, folder / "logs")
+
+
+def found(engine: Engine, label: str) -> dict[str, list[str]]:
+    """Return the names of everything on the engine that bears a label."""
+    client, filters = engine.client, {"label": label}
+    return {
+        "containers": sorted(c.name for c in client.containers.list(all=True, filters=filters)),
+        "networks": [n.name for n in client.networks.list(filters=filters)],
+        "volumes": [v.name for v in client.volumes.list(filters=filters)],
+    }
