@@ -13,6 +13,8 @@ from typing import Any
 from support.engines import missing
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LIMIT_MS = 100_000
+"""Generous: a machine that runs other tests beside may be slow, and no test here is about speed."""
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -45,6 +47,7 @@ class Browser:
         made = self._driven.new_context(**{"viewport": {"width": 1280, "height": 860}, **context})
         opened = Opened(made.new_page())
         page = opened.page
+        page.set_default_timeout(LIMIT_MS)
         page.on("pageerror", lambda error: opened.errors.append(str(error)))
         page.on(
             "console",

@@ -46,6 +46,20 @@ SIGNS = (
         checker="recovery", measure="recovery_max_s", above=20.0, urgency="improve", text="recovery over 20 s"
     ),
     Sign(
+        checker="observed_recovery",
+        measure="recovery_max_s",
+        above=30.0,
+        urgency="critical",
+        text="recovery over 30 s",
+    ),
+    Sign(
+        checker="observed_recovery",
+        measure="recovery_max_s",
+        above=20.0,
+        urgency="improve",
+        text="recovery over 20 s",
+    ),
+    Sign(
         checker="availability",
         measure="api_success_ratio",
         below=0.70,

@@ -348,3 +348,19 @@ def test_the_level_of_a_scaled_run_is_not_claimed(stage: Stage, capsys: pytest.C
     out = capsys.readouterr().out
     assert "Chaos Testing Results - scaled by 0.1: a quick look, not level 1" in out
     assert json.loads((stage.output / "summary.json").read_text())["time_scale"] == 0.1
+
+
+def test_a_page_that_can_t_be_written_takes_nothing_from_the_verdict(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a defect of capsize's own: said on stderr, with its trace, and the run keeps its verdict and reports."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(one, "write_page", broken)
+    assert stage.run() == 0
+    assert "report.html could not be written: RuntimeError: no ink" in capsys.readouterr().err
+    (directory,) = stage.directories
+    assert "no ink" in (directory / "crash.txt").read_text()
+    assert (directory / "report.json").is_file()
