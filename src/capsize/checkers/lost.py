@@ -27,6 +27,9 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     ``keeps_records`` false: the service forgets a task some time after it is over, as libraries with results
     that expire do; then a task that it does not know is lost only if the witness did not see it finish.
 
+    ``audited`` false: the service can't be asked; then a task that the witness did not see finish is lost when
+    the run waited for all work to be over.
+
     UNKNOWN when the service gave no last word on a task that the witness did not see finish, or on any task at
     all, and when no task was acknowledged.
     """
@@ -35,6 +38,7 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 
     drained: bool = True
     keeps_records: bool = True
+    audited: bool = True
 
     def check(self, history: History) -> Result:
         """Lay the acknowledged submissions beside the witness's finishes and the service's last words."""
@@ -50,11 +54,11 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
             "dead_lettered": sum(life.status == "failed" for life in accepted),
             "without_last_word": len(silent),
         }
-        unknown = not accepted or bool(silent) or not known.audited
+        unknown = not accepted or (self.audited and (bool(silent) or not known.audited))
         return Result(
             checker=self.name,
             verdict=verdict_of(found, unknown=unknown),
-            summary=self._summary(measures, known.audited),
+            summary=self._summary(measures, known.audited or not self.audited),
             measures=measures,
             findings=tell(history, "lost", found),
         )
@@ -64,6 +68,9 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
             return (
                 None if life.deletes else f"task {life.task} was accepted, and the service does not know it"
             )
+        if not self.audited and life.status is None:
+            unfinished = life.finished is None and self.drained
+            return f"task {life.task} was accepted and never seen to finish" if unfinished else None
         if life.finished is not None or life.status in (None, "completed", "missing"):
             return None
         if life.status == "failed":

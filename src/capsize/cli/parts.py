@@ -11,16 +11,28 @@ from capsize.core.system import System
 
 
 def choose_system(name: str, port: int = 0) -> System:
-    """Return the system of that name, its API on the given port (0: a free one). Raises UsageError."""
+    """Return the system of that name, or of that file, its API on the given port (0: a free one). Raises UsageError."""
     from capsize.systems import SYSTEMS
     from capsize.systems.queue import PREFIX, QueueService
 
     if name.startswith(PREFIX):
         return QueueService.named(name, port)
+    if name.endswith(".toml"):
+        from capsize.systems.configured import ConfiguredSystem, read
+
+        path = Path(name).resolve()
+        return ConfiguredSystem(read(path), path, port=port)
     if name not in SYSTEMS:
         raise UsageError(unknown("system", name, SYSTEMS))
     make: Callable[..., System] = SYSTEMS[name]
     return make(port=port)
+
+
+def system_here() -> str:
+    """Return the system that is meant when none is named: what this folder describes, else the starter."""
+    from capsize.systems.configured import FILE
+
+    return FILE if Path(FILE).is_file() else "starter"
 
 
 def end_left_behind() -> list[Path]:

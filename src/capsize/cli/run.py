@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from capsize.cli.composing import compose_options
 from capsize.cli.far import allow_remote_option, see_that_load_is_allowed
 from capsize.cli.options import (
     REPEAT_MAX,
@@ -28,6 +30,10 @@ from capsize.cli.options import (
     writable,
 )
 from capsize.cli.targets import checked, report_option
+
+if TYPE_CHECKING:
+    from capsize.core.system import System
+    from capsize.systems.compose import ComposePlan
 
 _level_options = options(
     click.option("--workers", type=int, help="Workers, instead of the level's number."),
@@ -86,7 +92,12 @@ _level_options = options(
     help="So many runs at once, each with a stack of its own. auto: by the machine; what measures speed stays alone.",
 )
 @platform_option
-@click.option("--system", default="starter", show_default=True, help="Which system is tested.")
+@click.option(
+    "--system",
+    metavar="NAME|FILE",
+    help="Which system is tested: starter, queue:celery, or a file. Default: capsize.toml, if there is one here, else starter.",
+)
+@compose_options
 @_level_options
 @options(
     output_option, verbose_option, json_option, keep_option, base_url_option, allow_remote_option, port_option
@@ -103,6 +114,7 @@ def run_command(
 
     With no option at all: every standard scenario at level 1, with a seed drawn at random.
     """
+    from capsize.cli.composing import with_containers
     from capsize.cli.guardrails import guarded
     from capsize.cli.invocation import Invocation, carry_out
     from capsize.cli.parts import choose_system, system_here
@@ -111,6 +123,7 @@ def run_command(
     from capsize.scenarios.remote import for_system, without_control
 
     _see_that_jobs_fit(given)
+    project = _project(given)
     given["system"] = given["system"] or system_here()
     system = choose_system(given["system"], given["port"])
     figures = level(difficulty, time_scale=given["time_scale"], **_overrides(system, difficulty, given))
@@ -123,7 +136,11 @@ def run_command(
     experiments = guarded(experiments, given["abort_when"], given["max_harm"])
     folder, reports = writable(output), checked(given["reports"])
     # The last of all: it may take a while, when images have to be made.
-    given["platform"] = _platform(given, system.name)
+    if project is None:
+        given["platform"] = _platform(given, system.name)
+    else:
+        system = with_containers(system, project, _say(given))
+        given["platform"] = "docker"
     return carry_out(
         Invocation(
             experiments=experiments,
@@ -149,7 +166,20 @@ def _platform(given: dict[str, Any], system: str) -> str:
 
     if given["base_url"] is not None and given["platform"] == "auto":
         return "local"
-    return platform_named(given["platform"], system, lambda line: click.echo(line, err=given["as_json"]))
+    return platform_named(given["platform"], system, _say(given))
+
+
+def _project(given: dict[str, Any]) -> ComposePlan | None:
+    """Return the compose project that was named, worked out before anything else is; None without one."""
+    from capsize.cli.composing import planned, see_that_it_fits
+
+    see_that_it_fits(given, given["system"])
+    return None if given["compose"] is None else planned(given)
+
+
+def _say(given: dict[str, Any]) -> Callable[[str], None]:
+    """Return how a person is told something while stdout may belong to the JSON."""
+    return lambda line: click.echo(line, err=given["as_json"])
 
 
 def _see_that_jobs_fit(given: dict[str, Any]) -> None:
@@ -180,7 +210,8 @@ def _overrides(system: System, difficulty: int, given: dict[str, Any]) -> dict[s
         "deadline": "deadline_s",
         "chaos_interval": "interval_s",
     }
-    return {field: given[flag] for flag, field in fields.items() if given[flag] is not None}
+    own = system.figures(difficulty) if isinstance(system, Fitting) else {}
+    return own | {field: given[flag] for flag, field in fields.items() if given[flag] is not None}
 
 
 def command_line(scenarios: tuple[str, ...], difficulty: int, seed: int, given: dict[str, Any]) -> str:
@@ -195,6 +226,8 @@ def command_line(scenarios: tuple[str, ...], difficulty: int, seed: int, given: 
         ("repeat", 1),
         ("jobs", 1),
         ("system", "starter"),
+        ("compose", None),
+        ("api_port", None),
         ("base_url", None),
         ("time_scale", 1.0),
         ("max_harm", None),
@@ -203,6 +236,10 @@ def command_line(scenarios: tuple[str, ...], difficulty: int, seed: int, given: 
             words += [f"--{flag.replace('_', '-')}", _word(given[flag])]
     if given["allow_remote_load"]:
         words.append("--allow-remote-load")
+    for text in given["roles"]:
+        words += ["--role", text]
+    if given["yes"]:
+        words.append("--yes")
     for text in given["abort_when"]:
         words += ["--abort-when", text]
     for flag in ("workers", "tasks", "task_delay", "deadline", "chaos_interval"):

@@ -29,14 +29,32 @@ def name_of(part: str) -> str:
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """How to see that an instance is ready: an HTTP path that answers 200, or a text in its log.
+    """How to see that an instance is ready: an HTTP path that answers 200, a text in its log, or ``healthy``: its
+    container's own health check.
 
-    Neither given: ready as soon as its process runs. ``limit_s`` bounds the wait.
+    None given: ready as soon as its process runs. ``limit_s`` bounds the wait.
     """
 
     http: str | None = None
     log: str | None = None
+    healthy: bool = False
     limit_s: float = 30.0
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """What the container of a service has beside the service itself, where there are containers.
+
+    ``port`` is where it listens inside; None: the instance's own. ``names`` are further names by which others reach
+    it. ``own_entry`` keeps the image's entry point before the command. ``mounts`` maps folders to volumes of the run,
+    by their names in the project; without a name a folder has one of its own. ``more`` is in the words of the
+    engine's client.
+    """
+
+    port: int | None = None
+    names: tuple[str, ...] = ()
+    own_entry: bool = True
+    mounts: dict[str, str] = msgspec.field(default_factory=dict)
+    more: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +68,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     services after it in order are started. ``port`` 0 asks for a free one, None for none. A restarted
     instance keeps its name and port. ``cpu`` (cores) and ``memory`` (bytes) are limits where the platform has them.
     ``image`` is what its containers are made from, where there are containers; None: the platform knows one.
+    ``folder`` is where its processes work, on the local platform; None: where capsize does.
+    ``container`` is what is peculiar to its containers.
     ``prepared`` names what its instances are started ready for; the runner fills it in from the plan's faults.
     """
 
@@ -65,6 +85,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float | None = None
     memory: int | None = None
     image: str | None = None
+    folder: str | None = None
+    container: Container | None = None
     prepared: tuple[Preparation, ...] = ()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import msgspec
 
 from capsize.core.events import Outcome, Reported
+from capsize.core.experiment import Experiment
 from capsize.core.http import Exchange, Request, Send
 from capsize.core.platform import Service
 
@@ -111,6 +112,32 @@ class System(Protocol):
 
     def api_calls(self, auth: tuple[tuple[str, str], ...]) -> tuple[ApiCall, ...]:
         """Return harmless calls over the whole API, for the load that measures its success rate."""
+        ...
+
+
+Lack = Literal["tasks", "witness", "cancel", "counts", "circuits", "content", "database", "calls"]
+"""What a system may be without: nothing that rests on it is claimed then."""
+
+
+@runtime_checkable
+class Lacking(Protocol):
+    """A system that has less than the starter has, and says so."""
+
+    def lacking(self) -> frozenset[Lack]:
+        """Return what it is without."""
+        ...
+
+
+@runtime_checkable
+class Fitting(Protocol):
+    """A system whose owner has promises and thresholds of its own."""
+
+    def fitted(self, experiment: Experiment) -> Experiment:
+        """Return an experiment with them."""
+        ...
+
+    def figures(self, number: int) -> dict[str, Any]:
+        """Return the figures of a level that are replaced, by their names in the level."""
         ...
 
 

@@ -67,6 +67,7 @@ class Parts:
 
         Names are a matter of all: whoever is called by a name must be known by it to everybody.
         """
+        self._see_targets(strikes, services)
         everybody: set[Preparation] = {"names"} if self.by_name else set()
         wanted = {one.name: set(everybody) for one in services if one.role not in ("database", "job")}
         for strike in strikes:
@@ -79,6 +80,15 @@ class Parts:
             else one
             for one in services
         )
+
+    def _see_targets(self, strikes: Sequence[PlannedStrike], services: Sequence[Service]) -> None:
+        """Raise NotSupported for a strike on a service that the system does not have."""
+        known = {service.name for service in services}
+        for strike in strikes:
+            if Dependable not in self.faults[strike.id].requires and strike.target.service not in known:
+                raise NotSupported(
+                    f"the system has no service {strike.target.service!r} to strike; it has {', '.join(sorted(known))}"
+                )
 
 
 def _see_links(experiment: Experiment, faults: Mapping[str, Fault]) -> None:

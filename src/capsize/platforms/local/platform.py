@@ -337,6 +337,7 @@ class LocalPlatform(HarmAbilities):
             ready_limit_s=service.ready.limit_s,
             stop_grace_s=service.stop_grace_s,
             restart=service.restart,
+            cwd=None if service.folder is None else Path(service.folder),
         )
 
     def _log(self, name: str) -> InstanceLog:

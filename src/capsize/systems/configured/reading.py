@@ -1,0 +1,95 @@
+"""From the file to its description: what is wrong is said with the key, the line and what to do."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from capsize.core.errors import UsageError
+from capsize.core.registry import unknown
+from capsize.systems.configured.lines import line_of
+from capsize.systems.configured.model import Description
+from capsize.systems.configured.sense import mistakes
+
+_AT = re.compile(r"^(.*) - at `(?:key in )?\$(.*)`$")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$")
+_MISSING = re.compile(r"^Object missing required field `(.*)`$")
+
+
+def read(path: Path) -> Description:
+    """Read and check a description. Raises UsageError with one message, before anything is started."""
+    if path.name == "pyproject.toml":
+        return _read(path, "tool", "capsize")
+    return _read(path)
+
+
+def _read(path: Path, *under: str) -> Description:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {path}. `docs/your-service.md` shows how to write one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} can't be read: {error}") from error
+    try:
+        raw: Any = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: {error}. It has to be TOML") from error
+    for name in under:
+        raw = raw.get(name)
+        if raw is None:
+            raise UsageError(f"{path} has no table [{'.'.join(under)}]")
+    try:
+        description = msgspec.convert(raw, Description, strict=True)
+    except msgspec.ValidationError as error:
+        keys, message = _explained(str(error))
+        raise UsageError(_placed(path, text, (*under, *keys), keys, message)) from error
+    for keys, message in mistakes(description, path):
+        raise UsageError(_placed(path, text, (*under, *keys), keys, message))
+    return description
+
+
+def _placed(path: Path, text: str, full: tuple[str, ...], keys: tuple[str, ...], message: str) -> str:
+    line = line_of(text, full)
+    where = f"{path}:{line}" if line else str(path)
+    return f"{where}: {'.'.join(keys) + ': ' if keys else ''}{message}"
+
+
+def _explained(error: str) -> tuple[tuple[str, ...], str]:
+    """Return the key that a conversion failed at, and why, in the words of this file."""
+    found = _AT.match(error)
+    reason, where = (found[1], found[2]) if found else (error, "")
+    keys = tuple(re.findall(r"[\w-]+|\[\.\.\.\]", where))
+    foreign, missing = _UNKNOWN.match(reason), _MISSING.match(reason)
+    known = _fields(keys)
+    if foreign is not None:
+        return (*keys, foreign[1]), unknown("key", foreign[1], known)
+    if missing is not None:
+        return keys, f"the key {missing[1]!r} is missing"
+    return keys, reason[:1].lower() + reason[1:]
+
+
+def _fields(keys: tuple[str, ...]) -> list[str]:
+    """Return the keys that may stand in the table at a path."""
+    kind: Any = Description
+    for key in keys:
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            kind = _inner(get_type_hints(kind).get(key))
+        else:
+            kind = _inner(get_args(kind)[-1]) if get_args(kind) else None
+        if get_origin(kind) in (list, dict) and key == "[...]":
+            kind = _inner(get_args(kind)[-1])
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return [field.name for field in msgspec.structs.fields(kind)]
+    return []
+
+
+def _inner(kind: Any) -> Any:
+    """Return a type without ``| None``."""
+    if get_origin(kind) in (Union, UnionType):
+        return next((one for one in get_args(kind) if one is not type(None)), None)
+    return kind
