@@ -11,14 +11,14 @@ import msgspec
 from capsize.core.errors import InjectionError, Missed
 from capsize.core.platform import Queryable
 from capsize.core.sessions import Connectable, Refused
-from capsize.faults.database import CLIENTS, end_clients
+from capsize.faults.database import CLIENTS
 
 FULL = "53300"
 AT_ONCE = 8
 HELD_MAX = 1000
 REFUSALS = 3
 BETWEEN_S = 0.01
-ROUNDS_MAX = 20
+EVICT_LIMIT_S = 15.0
 
 
 class ExhaustConnections(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,14 +45,9 @@ class ExhaustConnections(msgspec.Struct, frozen=True, kw_only=True):
         held = await _fill(platform, self.name)
         if not held:
             raise Missed("every connection was taken already")
-        left = len(await platform.query(CLIENTS.format(what="state")))
-        for _ in range(ROUNDS_MAX if self.evict else 0):
-            if not left:
-                break
+        if self.evict:
             held += await _take_over(platform, self.name)
-            left = len(await platform.query(CLIENTS.format(what="state")))
-        if self.evict and left:
-            raise InjectionError(f"the service still has {left} connections after {ROUNDS_MAX} rounds")
+        left = 0 if self.evict else len(await platform.query(CLIENTS.format(what="state")))
         return f"{held} connections held, {left} left to the service"
 
     async def heal(self, platform: Any, victims: Sequence[str]) -> None:
@@ -61,16 +56,18 @@ class ExhaustConnections(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _take_over(platform: Any, label: str) -> int:
-    """End the service's connections and take what becomes free; it connects again at once, and gets some back."""
-    ending = asyncio.create_task(end_clients(platform))
-    held = 0
-    try:
-        while not ending.done():
-            held += (await _try(platform, label, AT_ONCE))[0]
-    finally:
-        await asyncio.wait({ending})
-    ending.result()
-    return held + await _fill(platform, label)
+    """End the service's connections and take what becomes free, until it has none; return how many were taken.
+
+    It connects again at once and gets some back, so that both go on side by side. Raises InjectionError.
+    """
+    held, end = 0, asyncio.get_running_loop().time() + EVICT_LIMIT_S
+    while left := await platform.query(CLIENTS.format(what="pg_terminate_backend(pid) as told")):
+        if asyncio.get_running_loop().time() > end:
+            raise InjectionError(f"the service still has {len(left)} connections after {EVICT_LIMIT_S:g} s")
+        held += (await _try(platform, label, AT_ONCE))[0]
+        if not await platform.query(CLIENTS.format(what="state")):
+            held += await _fill(platform, label)
+    return held
 
 
 async def _fill(platform: Connectable, label: str) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
+import pytest_asyncio
 
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import InjectionError, Missed, UsageError
@@ -24,6 +24,7 @@ from capsize.faults import (
     SlowQueries,
     TerminateConnections,
 )
+from capsize.faults.database import end_clients
 from capsize.platforms.local import LocalPlatform
 from capsize.platforms.sessions import Sessions
 from support.engines import need_postgres
@@ -47,25 +48,39 @@ ALL: dict[str, Fault] = HELD | {
     "restart_under_load": RestartUnderLoad(),
 }
 
-Connect = Callable[[], Any]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[LocalPlatform]:
-    """A PostgreSQL of 40 connections with a table of the service's, and one worker."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalPlatform]:
+    """A PostgreSQL of 40 connections and one worker, up once for this module."""
     need_postgres()
-    made = LocalPlatform(tmp_path, Recorder(), MonotonicClock(), {})
+    made = LocalPlatform(tmp_path_factory.mktemp("logs"), Recorder(), MonotonicClock(), {})
     few = msgspec.structs.replace(POSTGRES, env={"max_connections": "40"})
     await made.up((few, worker(replicas=1)))
     try:
-        service = await asyncpg.connect(made.database_url, ssl=False)
-        await service.execute("create table tasks (id int primary key, state text)")
-        await service.execute("create table users (id int primary key)")
-        await service.execute("insert into tasks values (1, 'new')")
-        await service.close()
         yield made
     finally:
         await made.down()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def platform(shared: LocalPlatform) -> AsyncIterator[LocalPlatform]:
+    """The same with two fresh tables of the service's; whatever a test left behind is cleared away."""
+    service = await asyncpg.connect(shared.database_url, ssl=False)
+    await service.execute("create table tasks (id int primary key, state text)")
+    await service.execute("create table users (id int primary key)")
+    await service.execute("insert into tasks values (1, 'new')")
+    await service.close()
+    try:
+        yield shared
+    finally:
+        await shared.start("postgres-1")
+        for fault in ALL.values():
+            await fault.heal(shared, DATABASE)
+        await shared.query("alter role app in database postgres reset all")
+        await end_clients(shared)
+        await shared.query("drop table if exists tasks, users")
 
 
 @contextlib.asynccontextmanager

@@ -13,6 +13,7 @@ from capsize.checkers import judge
 from capsize.core.events import Op, Struck
 from capsize.core.history import History
 from capsize.core.levels import level
+from capsize.core.platform import Service
 from capsize.core.verdict import Verdict
 from capsize.rundir import RunDirectory
 from capsize.runner import execute
@@ -34,9 +35,21 @@ FAULTS: dict[str, dict[str, Any]] = {
 CLAIMS = ("lost", "duplicate", "overlap", "stuck", "misreported", "intact", "unaccounted", "resurrected")
 
 
+class FewConnections(Starter):
+    """The starter on a database of 60 connections, which are taken sooner than the usual 200."""
+
+    def services(self, replicas: dict[str, int], settings: dict[str, str]) -> tuple[Service, ...]:
+        """Return its services."""
+        return tuple(
+            msgspec.structs.replace(one, env={"max_connections": "60"}) if one.role == "database" else one
+            for one in super().services(replicas, settings)
+        )
+
+
 def plan(names: list[str], hold_s: float, apart_s: float) -> Experiment:
     """Strike the database with one fault after the other, while tasks come in and run."""
-    chaos_s = len(names) * apart_s + 1.0
+    # The room at the end is for a busy machine: what is not over with the phase was not carried out.
+    chaos_s = len(names) * apart_s + 5.0
     count = int(chaos_s * 2)
     made = experiment(
         level(1, workers=2),
@@ -55,7 +68,7 @@ def plan(names: list[str], hold_s: float, apart_s: float) -> Experiment:
 def carried_out(made: Experiment, output: Path) -> tuple[History, dict[str, Verdict]]:
     """Run it and return its history and the verdict of each claim."""
     directory = RunDirectory.create(output, made)
-    asyncio.run(execute(made, directory=directory, system=Starter()))
+    asyncio.run(execute(made, directory=directory, system=FewConnections()))
     history = directory.history()
     return history, {result.checker: result.verdict for result in judge(made, history).results}
 
@@ -86,7 +99,7 @@ def check(names: list[str], history: History, verdicts: dict[str, Verdict]) -> N
 def test_the_starter_withstands_one_after_the_other(tmp_path: Path) -> None:
     """All six in one run, each held for a moment; a write while the database is read-only gets a 503."""
     need_postgres()
-    history, verdicts = carried_out(plan(list(FAULTS), HOLD_S, 2.6), tmp_path)
+    history, verdicts = carried_out(plan(list(FAULTS), HOLD_S, 2.4), tmp_path)
     check(list(FAULTS), history, verdicts)
     during = {struck.stage: struck.t for struck in history.of(Struck) if struck.fault == "read_only"}
     refused = [op for op in submissions(history) if during["landed"] < op.sent < during["healing"] - 0.5]
