@@ -21,7 +21,9 @@ RUN_SCRIPTS = {"test-chaos.sh": "run", "status.sh": "status", "service-chaos.sh"
 
 def commands() -> Iterator[tuple[str, str]]:
     """Yield every command of ours in a page, from code blocks, tables and running text."""
-    pattern = re.compile(r"(?:^|[`\s(])((?:\./scripts/\S+\.sh|capsize)\b(?:\"[^\"\n]*\"|[^`#|\n>\"])*)", re.MULTILINE)
+    pattern = re.compile(
+        r"(?:^|[`\s(])((?:\./scripts/\S+\.sh|capsize)\b(?:\"[^\"\n]*\"|[^`#|\n>\"])*)", re.MULTILINE
+    )
     for found in PAGES:
         text = re.sub(r"```text.*?```", "", found.read_text(), flags=re.DOTALL)
         for span in re.findall(r"`([^`\n]+)`", text) + _blocks(text) + _workflow(found, text):
@@ -44,7 +46,10 @@ def test_commands_are_found_at_all() -> None:
     """The pattern matches: an empty list would let every other test here pass."""
     texts = [text for _, text in COMMANDS]
     assert "./scripts/test-chaos.sh --scenarios baseline,worker-restart,multi-worker-chaos" in texts
-    assert "./scripts/test-chaos.sh --difficulty 2 --output chaos-results --report junit=chaos-results/junit.xml" in texts
+    assert (
+        "./scripts/test-chaos.sh --difficulty 2 --output chaos-results --report junit=chaos-results/junit.xml"
+        in texts
+    )
     assert len(texts) > 15
 
 

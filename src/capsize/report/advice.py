@@ -11,12 +11,11 @@ from capsize.core.verdict import Judgement, Result, Verdict
 from capsize.report.advice_table import (
     ANOMALY_ADVICE,
     CLAIM_ADVICE,
-    SIGNS,
     UNKNOWN_CHANGE,
     UNKNOWN_DEFAULT,
     Advice,
-    Sign,
 )
+from capsize.report.warning_signs import SIGNS, Sign
 from capsize.report.wording import count, percent, seconds
 
 Urgency = Literal["critical", "improve", "repeat"]

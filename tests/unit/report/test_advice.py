@@ -8,7 +8,8 @@ from capsize.checkers import ANOMALIES, CHECKERS
 from capsize.core.verdict import Result, Verdict
 from capsize.report import assemble, markdown, terminal
 from capsize.report.advice import Recommendation, recommendations
-from capsize.report.advice_table import ANOMALY_ADVICE, CLAIM_ADVICE, SIGNS, UNKNOWN_CHANGE
+from capsize.report.advice_table import ANOMALY_ADVICE, CLAIM_ADVICE, UNKNOWN_CHANGE
+from capsize.report.warning_signs import SIGNS
 from support.literal_runs import completion, finding, judged, lost, result
 
 
