@@ -45,7 +45,7 @@ WAIT_S = 22.0
 WAIT_MAX_S = 25.0
 """However far the times are stretched: a strike has a limit of its own."""
 SPREAD_S = 1.0
-OUTSIDE_S = (1.0, 6.0)
+OUTSIDE_S = (1.0, 7.0)
 """When in a round the outside service begins to fail, and for how long: failures, an open circuit, probes, a success."""
 LOSS_S = 6.0
 """When in a round a worker is killed inside of a task. What it held is taken back when its lease is over."""
@@ -57,7 +57,7 @@ KILL_S = (2.0, 12.0)
 AFTER_S = 8.0
 GRACE_S = "0.05"
 """A worker that is told to end gives back what it is inside of, nearly whatever it is."""
-FAILURES, OPEN_S, RETRY_BASE_S = 3, 1.0, 0.3
+FAILURES, OPEN_S, RETRY_BASE_S = 2, 1.0, 0.3
 SHORT_S, LONG_S, OPERATED_S = 0.3, 4.0, 1.0
 """What tasks take; the long ones outlive a lease, so that they live by its renewals."""
 SHORT_RATE, LONG_RATE, CALL_RATE, OPERATION_RATE, ACCOUNT_RATE = 1.5, 0.15, 2.0, 0.5, 0.6
