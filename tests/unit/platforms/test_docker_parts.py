@@ -9,8 +9,10 @@ import sys
 import msgspec
 import pytest
 
+from capsize.core.platform import Killable, MemoryLimitable
 from capsize.guardian.owner import Owner
 from capsize.platforms.docker import images
+from capsize.platforms.docker.abilities import Abilities
 from capsize.platforms.docker.marks import OWNER, RUN, Marks, is_stale
 from capsize.platforms.docker.news import signalled
 from capsize.platforms.docker.order import Order, http_health
@@ -94,3 +96,12 @@ def test_other_commands_do_not_load_the_engines_client() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_what_needs_root_is_lacking_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scenario that needs it is skipped with the reason; kills have a helper and need none."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "root" in str(Abilities().lacks(MemoryLimitable))
+    assert Abilities().lacks(Killable) is None
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert Abilities().lacks(MemoryLimitable) is None

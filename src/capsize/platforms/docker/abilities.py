@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from capsize.core.errors import InjectionError, Missed, UsageError
-from capsize.core.platform import Route
+from capsize.core.platform import MemoryLimitable, Route, Shapable
 from capsize.platforms.docker.box import Box
 from capsize.platforms.docker.limits import ContainerLimits
 from capsize.platforms.links import Links
@@ -23,6 +24,12 @@ class Abilities:
     _shaper: Shaper
     _superuser: Superuser | None
     _sessions: Sessions | None
+
+    def lacks(self, ability: type) -> str | None:
+        """Return why an ability is not to be had here; None when it is."""
+        if ability in (MemoryLimitable, Shapable) and os.geteuid() != 0:
+            return "a container's processes and network can only be entered by root"
+        return None
 
     async def kill(self, instance: str) -> None:
         """Kill an instance's main process from outside, so that its restart policy applies."""
