@@ -13,8 +13,10 @@ import msgspec
 from capsize.core.errors import UsageError
 from capsize.core.registry import unknown
 from capsize.systems.configured.lines import line_of
-from capsize.systems.configured.model import Description
+from capsize.systems.configured.model import CallTable, Description, LevelTable, ServiceTable
 from capsize.systems.configured.sense import mistakes
+
+Keys = tuple[str, ...]
 
 _AT = re.compile(r"^(.*) - at `(?:key in )?\$(.*)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$")
@@ -46,46 +48,51 @@ def _read(path: Path, *under: str) -> Description:
     try:
         description = msgspec.convert(raw, Description, strict=True)
     except msgspec.ValidationError as error:
-        keys, message = _explained(str(error))
+        keys, message = _first(raw) or _explained(str(error), Description)
         raise UsageError(_placed(path, text, (*under, *keys), keys, message)) from error
     for keys, message in mistakes(description, path):
         raise UsageError(_placed(path, text, (*under, *keys), keys, message))
     return description
 
 
-def _placed(path: Path, text: str, full: tuple[str, ...], keys: tuple[str, ...], message: str) -> str:
+def _placed(path: Path, text: str, full: Keys, keys: Keys, message: str) -> str:
     line = line_of(text, full)
     where = f"{path}:{line}" if line else str(path)
     return f"{where}: {'.'.join(keys) + ': ' if keys else ''}{message}"
 
 
-def _explained(error: str) -> tuple[tuple[str, ...], str]:
+def _first(raw: Any) -> tuple[Keys, str] | None:
+    """Return the first mistake within a named or numbered table, whose own error does not tell which one it is."""
+    for table, kind in (("services", ServiceTable), ("levels", LevelTable), ("calls", CallTable)):
+        found = raw.get(table)
+        entries = found.items() if isinstance(found, dict) else enumerate(found or ())
+        for name, entry in entries:
+            try:
+                msgspec.convert(entry, kind, strict=True)
+            except msgspec.ValidationError as error:
+                keys, message = _explained(str(error), kind)
+                return (table, str(name), *keys), message
+    return None
+
+
+def _explained(error: str, kind: type) -> tuple[Keys, str]:
     """Return the key that a conversion failed at, and why, in the words of this file."""
     found = _AT.match(error)
     reason, where = (found[1], found[2]) if found else (error, "")
-    keys = tuple(re.findall(r"[\w-]+|\[\.\.\.\]", where))
+    keys = tuple(re.findall(r"[\w-]+", where))
     foreign, missing = _UNKNOWN.match(reason), _MISSING.match(reason)
-    known = _fields(keys)
     if foreign is not None:
-        return (*keys, foreign[1]), unknown("key", foreign[1], known)
+        return (*keys, foreign[1]), unknown("key", foreign[1], _fields(kind, keys))
     if missing is not None:
         return keys, f"the key {missing[1]!r} is missing"
     return keys, reason[:1].lower() + reason[1:]
 
 
-def _fields(keys: tuple[str, ...]) -> list[str]:
+def _fields(kind: Any, keys: Keys) -> list[str]:
     """Return the keys that may stand in the table at a path."""
-    kind: Any = Description
     for key in keys:
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            kind = _inner(get_type_hints(kind).get(key))
-        else:
-            kind = _inner(get_args(kind)[-1]) if get_args(kind) else None
-        if get_origin(kind) in (list, dict) and key == "[...]":
-            kind = _inner(get_args(kind)[-1])
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return [field.name for field in msgspec.structs.fields(kind)]
-    return []
+        kind = _inner(get_type_hints(kind).get(key))
+    return [field.name for field in msgspec.structs.fields(kind)]
 
 
 def _inner(kind: Any) -> Any:
