@@ -225,7 +225,7 @@ def command_line(scenarios: tuple[str, ...], difficulty: int, seed: int, given: 
         ("platform", None if given["base_url"] is None else given["platform"]),
         ("repeat", 1),
         ("jobs", 1),
-        ("system", "starter"),
+        ("system", "starter" if given["compose"] is None else None),
         ("compose", None),
         ("api_port", None),
         ("base_url", None),

@@ -51,12 +51,13 @@ class Database:
 
     def order(self, image: str) -> Order:
         """Return how its container is made."""
+        own = self.service.container
         settings = SETTINGS | OWN_SETTINGS | self.service.env
         return Order(
             name=self.marks.name(self.name),
             image=self.service.image or image,
             network=self.marks.name(),
-            aliases=(self.name, self.service.name),
+            aliases=(self.name, self.service.name, *(own.names if own else ())),
             labels=self.marks.of(self.name, self.service.name),
             look=postgres_answers(self.port, SUPERUSER, DATABASE),
             command=("postgres", *(part for item in settings.items() for part in ("-c", "=".join(item)))),

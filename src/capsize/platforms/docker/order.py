@@ -41,6 +41,10 @@ class Order:
     restart: bool = True
     own_entry: bool = False
     """Whether the image's entry point is kept; else the command is all."""
+    mounts: dict[str, str] = field(default_factory=dict)
+    """Volumes of the run by the folders where they are; a folder without one gets a volume of its own."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """Further arguments, as they are."""
 
     def spoken(self, cpus_max: float) -> dict[str, Any]:
         """Return the arguments of ``containers.create``. More cores than the engine has would be refused."""
@@ -69,6 +73,8 @@ class Order:
             words["ports"] = {f"{self.publish[0]}/tcp": ("127.0.0.1", self.publish[1])}
         if self.volume is not None:
             words["volumes"] = {self.volume[0]: {"bind": self.volume[1], "mode": "rw"}}
+        elif self.mounts:
+            words["volumes"] = [f"{name}:{at}" if name else at for at, name in self.mounts.items()]
         if self.health:
             words["healthcheck"] = Healthcheck(
                 test=["CMD", *self.health], interval=HEALTH_EVERY_S * NS, timeout=3 * NS, retries=3
@@ -79,7 +85,7 @@ class Order:
         if self.memory is not None:
             # No swap beside it: a service that needs more is to die of it, not to crawl.
             words |= {"mem_limit": self.memory, "memswap_limit": self.memory}
-        return words
+        return words | self.more
 
 
 def http_health(port: int, path: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from capsize.core.clock import Clock
 from capsize.core.errors import InjectionError, StartError, UsageError
 from capsize.core.events import Noted
 from capsize.core.experiment import Link
-from capsize.core.platform import Instance, Service
+from capsize.core.platform import Container, Instance, Service
 from capsize.core.protocols import Record
 from capsize.core.undo import Containers, Guard
 from capsize.guardian import Unguarded
@@ -201,7 +201,7 @@ class DockerPlatform(Abilities):
     async def _rise(self, services: Sequence[Service]) -> None:
         client = self._engine.client
         await self._engine.ask(clear_stale, client)
-        if self._images is None:
+        if self._images is None and any(one.image is None for one in services):
             loop = asyncio.get_running_loop()
             # Images are made in a thread, and the journal belongs to the event loop.
 
@@ -210,6 +210,7 @@ class DockerPlatform(Abilities):
 
             self._images = await self._engine.ask(ensure, client, note)
         gateway = await self.bridge()
+        await self._make_volumes(services)
         self._plan = Plan.of(services, PLACES | dict(self._fields))
         if self._linked:
             log = self._directory / "proxy.log"
@@ -230,6 +231,18 @@ class DockerPlatform(Abilities):
             else:
                 boxes = [self._add(service, number) for number in numbers]
                 await side_by_side(box.start(first=True) for box in boxes)
+
+    async def _make_volumes(self, services: Sequence[Service]) -> None:
+        """Make the volumes that services share by their names, before any container would make them unmarked."""
+        mounted = [
+            one.container.mounts for one in services if one.container is not None and one.role != "database"
+        ]
+        for source in sorted({name for mounts in mounted for name in mounts.values() if name}):
+            if self._marks is not None:
+                volumes = self._engine.client.volumes
+                await self._engine.ask(
+                    volumes.create, name=self._marks.name(source), labels=self._marks.labels
+                )
 
     async def _start_database(self, service: Service) -> None:
         port, name = self._plan.port(service, 1), instance_name(service, 1)
@@ -262,7 +275,8 @@ class DockerPlatform(Abilities):
                 url = self._fields["witness_url"]
                 told["witness_url"] = await self._way(source, (WITNESS, WITNESS), url, url)
             if api is not None and (port := self._plan.port(api, 1)) is not None:
-                told["api_url"] = f"http://{instance_name(api, 1)}:{port}"
+                inside = (api.container.port if api.container else None) or port
+                told["api_url"] = f"http://{instance_name(api, 1)}:{inside}"
             if service.role == "api" and number == 1 and self._plan.api_url is not None:
                 self._api_url = await self._links.through((CLIENT, CLIENT), source, self._plan.api_url)
 
@@ -278,23 +292,27 @@ class DockerPlatform(Abilities):
 
     def _box_of(self, service: Service, number: int) -> Box:
         name, port = instance_name(service, number), self._plan.port(service, number)
-        if self._marks is None or self._images is None:
+        if self._marks is None:
             raise StartError("the network of the run is gone")
+        own = service.container or Container(own_entry=not service.command)
+        inside = own.port or port
         order = Order(
             name=self._marks.name(name),
-            image=service.image or self._images.starter,
+            image=service.image or ("" if self._images is None else self._images.starter),
             network=self._marks.name(),
-            aliases=(name, service.name),
+            aliases=(name, service.name, *own.names),
             labels=self._marks.of(name, service.name),
             look=self._look(service, port, name),
             command=self._plan.command(service, number),
             env={"PYTHONUNBUFFERED": "1", **self._plan.env(service, number)},
-            publish=None if port is None else (port, port),
+            publish=None if port is None or inside is None else (inside, port),
             # Of an image that is not ours nobody knows what is in it, and its own start may be all that there is.
             health=http_health(port, service.ready.http)
             if port and service.ready.http and service.image is None
             else (),
-            own_entry=not service.command,
+            own_entry=own.own_entry,
+            mounts={at: source and self._marks.name(source) for at, source in own.mounts.items()},
+            more=own.more,
             cpu=service.cpu,
             memory=service.memory,
             stop_grace_s=service.stop_grace_s,
@@ -313,7 +331,25 @@ class DockerPlatform(Abilities):
             if port is None:
                 raise StartError(f"{name} is to be looked at by HTTP, but it has no port")
             return http_ok(port, ready.http)
+        if ready.healthy:
+            return self._healthy(name)
         return log_line(self._log(name), ready.log) if ready.log is not None else at_once()
+
+    def _healthy(self, name: str) -> Look:
+        """Return a look at what the container's own health check says."""
+
+        async def look() -> bool:
+            box = self._boxes.get(name)
+            if box is None or box.container is None:
+                return False
+            try:
+                await self._engine.ask(box.container.reload)
+            except EngineError:
+                return False
+            health: dict[str, object] = box.container.attrs["State"].get("Health") or {}
+            return health.get("Status") == "healthy"
+
+        return look
 
     def _log(self, name: str) -> InstanceLog:
         return self._logs.setdefault(name, InstanceLog(self._directory / f"{name}.log"))
