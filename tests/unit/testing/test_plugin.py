@@ -25,6 +25,13 @@ MARKED = """
 
 
 @pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Leave away the plugins that cost seconds of start for each session within this one."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:asyncio -p no:anyio -p no:xdist")
+    return pytester
+
+
+@pytest.fixture
 def carried_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[Order]]:
     """Have runs written out by hand in the place of real ones; returns the orders that were carried out."""
 
