@@ -95,7 +95,6 @@ def _experiment(
             spec("duplicate"),
             spec("overlap"),
             spec("stuck", lease_s=0.5),
-            spec("misreported"),
             *claims,
             spec("completion", min=1.0, deadline_s=last_s + BUSY_WAIT_S + work_s + wait_s),
         ),
