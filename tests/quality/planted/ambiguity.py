@@ -304,7 +304,7 @@ def hand_back_repeated_later() -> None:
         try:
             return await hand_back(self, task_id, run)
         except Unavailable:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(2.0)
             await self._db.execute(f"{PENDING_AGAIN} AND status = 'running'", task_id)
             return True
 
