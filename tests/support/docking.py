@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
 import tarfile
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +32,31 @@ def need_docker() -> Engine:
     except UsageError as error:
         missing(str(error))
         raise
+
+
+def need_compose() -> tuple[str, ...]:
+    """Return the command that is Docker Compose here, with an engine to talk to; skip or fail without one."""
+    need_docker().close()
+    for command in (("docker", "compose"), ("docker-compose",)):
+        try:
+            subprocess.run([*command, "version"], capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return command
+    missing("Docker Compose is not installed")
+    raise AssertionError
+
+
+def base_images() -> dict[str, str]:
+    """Return the variables by which compose.yaml is told of base images that the engine has."""
+    engine = connect()
+    try:
+        return {
+            "PYTHON_IMAGE": base_image(engine.client, "python", OFFICIAL_PYTHON, print),
+            "POSTGRES_IMAGE": base_image(engine.client, "postgres", OFFICIAL_POSTGRES, print),
+        }
+    finally:
+        engine.close()
 
 
 @cache

@@ -55,6 +55,8 @@ _level_options = options(
     ),
     click.option(
         "--time-scale",
+        envvar="CAPSIZE_TIME_SCALE",
+        show_envvar=True,
         type=Finite(),
         default=1.0,
         show_default=True,
@@ -101,6 +103,9 @@ _level_options = options(
 @_level_options
 @options(
     output_option, verbose_option, json_option, keep_option, base_url_option, allow_remote_option, port_option
+)
+@click.option(
+    "--live", is_flag=True, help="Show the run on the whole terminal, with a timeline; q heals and stops."
 )
 @report_option
 def run_command(
@@ -153,6 +158,7 @@ def run_command(
             base_url=given["base_url"],
             keep=given["keep"],
             verbose=given["verbose"],
+            live=given["live"],
             as_json=given["as_json"],
             reports=reports,
             command=command_line(scenarios, difficulty, chosen_seed, given),
@@ -188,6 +194,8 @@ def _see_that_jobs_fit(given: dict[str, Any]) -> None:
 
     if given["jobs"] == 1:
         return
+    if given["live"]:
+        raise UsageError("--live shows one run at a time; use --jobs 1")
     if given["base_url"] is not None:
         raise UsageError(
             "--jobs gives each run a stack of its own; with --base-url there is one. Use --jobs 1"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from capsize.cli import fault
+from capsize.cli import fault, loglinks
 from capsize.cli.exits import FAILED, SIGNALLED
 from capsize.cli.options import Finite
 
@@ -84,6 +84,7 @@ def up_command(
             name = _platform(platform, prepared)
             # No witness: outside a run nobody listens to the workers' announcements.
             state = stack.up(services, fields={"witness_url": ""}, links=links, platform=name, tell=_tell)
+            loglinks.lay(Path(state.logs))
         _addresses(state)
         if foreground:
             _stay(state)
@@ -136,11 +137,15 @@ def _links(services: Sequence[Service]) -> tuple[Link, ...]:
 )
 def down_command(run_directory: Path | None) -> int:
     """Stop what ``capsize up`` started. Nothing else is touched; no stack up is fine too."""
+    from capsize.guardian.registry import state_folder
     from capsize.platforms.local import stack
 
     if run_directory is not None:
         return _end_left_up(run_directory)
+    state = stack.read_state(state_folder())
     click.echo("The stack is down." if stack.down() else "No stack was up.")
+    if state is not None:
+        loglinks.clear(Path(state.logs))
     return 0
 
 
@@ -237,6 +242,7 @@ def _stay(state: StackState) -> None:
         click.echo("The stack was taken down.")
     finally:
         stack.down()
+        loglinks.clear(Path(state.logs))
 
 
 @contextmanager
