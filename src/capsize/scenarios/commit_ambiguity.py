@@ -47,11 +47,11 @@ WAIT_MAX_S = 25.0
 SPREAD_S = 1.0
 OUTSIDE_S = (0.5, 5.0)
 """When in a round the outside service begins to fail, and for how long: failures, an open circuit, probes, a success."""
-LOSS_S = 8.0
+LOSS_S = 3.0
 """When in a round a worker is killed inside of a task. What it held is taken back when its lease is over."""
-HELD_S = 3.0
+HELD_S, AROUND_S = 3.0, 5.0
 AGAIN_S = 5.0
-LEAVE_S = (12.0, 13.5)
+LEAVE_S = (12.0, 16.0)
 """When in a round a worker is told to end inside of a task; then all of them are, as at a deployment."""
 KILL_S = (2.0, 12.0)
 AFTER_S = 8.0
@@ -139,7 +139,7 @@ def _lost(
     }
     if kind.name in around:
         again_s = start_s + around[kind.name]
-        lost.append(_losing(level, kind, f"{number}-around", again_s, how, None, level.scaled(HELD_S)))
+        lost.append(_losing(level, kind, f"{number}-around", again_s, how, None, level.scaled(AROUND_S)))
     elif kind.name in ("retry", "refuse"):
         # Several ways lead to these, in turn.
         again_s = at_s + level.scaled(AGAIN_S)
