@@ -88,12 +88,12 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["capsize_shared"] = str(node.config.stash[_SHARED])
 
 
-def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
-    """Tell the seed by which the session can be repeated, when it has chaos tests."""
-    used = any(item.get_closest_marker(MARK) or item.get_closest_marker(STACK_MARK) for item in items)
-    return (
-        f"capsize: seed {config.stash[_SEED]} (again: --chaos-seed {config.stash[_SEED]})" if used else None
-    )
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Tell the seed by which the session can be repeated, when it had chaos tests."""
+    reports = (report for several in terminalreporter.stats.values() for report in several)
+    if any({MARK, STACK_MARK} & {*getattr(report, "keywords", ())} for report in reports):
+        seed = config.stash[_SEED]
+        terminalreporter.write_line(f"capsize: seed {seed} (again: --chaos-seed {seed})")
 
 
 # ---------------------------------------------------------------- collection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -40,10 +41,17 @@ class Display(Protocol):
         ...
 
 
-def choose(stream: TextIO, *, verbose: bool) -> Display:
-    """Return the live display for a terminal, plain lines for everything else."""
-    dumb = os.environ.get("TERM", "") in ("", "dumb") or bool(os.environ.get("CI"))
-    shown: Display = Plain(stream, verbose) if dumb or not stream.isatty() else Live(stream, verbose)
+def choose(stream: TextIO, *, verbose: bool, live: bool = False) -> Display:
+    """Return the live display for a terminal, with ``live`` one over all of it, and plain lines for everything else."""
+    dumb = os.environ.get("TERM", "") in ("", "dumb") or (bool(os.environ.get("CI")) and not live)
+    if dumb or not stream.isatty():
+        shown: Display = Plain(stream, verbose)
+    elif live:
+        from capsize.cli.live import Screen
+
+        shown = Screen(stream, verbose)
+    else:
+        shown = Live(stream, verbose)
     return Guarded(shown)
 
 
@@ -96,7 +104,10 @@ class Guarded:
         try:
             getattr(self._shown, method)(*args)
         except Exception:
-            self._shown = None
+            shown, self._shown = self._shown, None
+            # What took the terminal gives it back.
+            with suppress(Exception):
+                shown.end("")
 
 
 class Plain:

@@ -40,6 +40,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     keep: bool = False
     verbose: bool = False
+    live: bool = False
     as_json: bool = False
     command: str = ""
     jobs: Jobs = 1
@@ -54,7 +55,7 @@ def carry_out(asked: Invocation) -> int:
 
     ``summary.json`` and ``summary.md`` are written after each scenario, so that a later crash leaves them.
     """
-    display = choose(sys.stderr if asked.as_json else sys.stdout, verbose=asked.verbose)
+    display = choose(sys.stderr if asked.as_json else sys.stdout, verbose=asked.verbose, live=asked.live)
     display.say(_seeds(asked))
     for broken in asked.invalid:
         complain(f"{broken.scenario}: {broken.reason}", where="capsize run")
