@@ -73,5 +73,7 @@ def _recorded_early(recorded: float | None, finished: float | None) -> bool:
 def _reopened(life: Life, recorded: float, status: str | None) -> bool:
     """Return whether a client's request after the record explains the status."""
     if status == "missing":
-        return any(t >= recorded for t in life.deletes)
+        # The record is announced after its commit: whoever saw it there first may delete the task in between.
+        done = recorded if life.finished is None else min(recorded, life.finished)
+        return any(t >= done for t in life.deletes)
     return any(t >= recorded for t in life.resets)

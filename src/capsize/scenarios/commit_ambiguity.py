@@ -51,8 +51,8 @@ LOSS_S = 3.0
 """When in a round a worker is killed inside of a task. What it held is taken back when its lease is over."""
 HELD_S, AROUND_S = 3.0, 5.0
 AGAIN_S = 5.0
-LEAVE_S = (12.0, 16.0)
-"""When in a round a worker is told to end inside of a task; then all of them are, as at a deployment."""
+LEAVE_S = (10.0, 16.0)
+"""When in a round a worker is told to end inside of a task."""
 KILL_S = (2.0, 12.0)
 AFTER_S = 8.0
 GRACE_S = "0.05"
@@ -177,20 +177,17 @@ def _causes(draw: random.Random, level: Level, number: int, start_s: float) -> l
         for_s=for_s,
     )
     moments = [
-        ("loss.", "kill", LOSS_S, 1),
-        ("leave.", "terminate", LEAVE_S[0], 1),
-        ("deploy.", "terminate", LEAVE_S[1], 0),
+        ("loss.", "kill", LOSS_S),
+        *((f"leave{n}.", "terminate", at) for n, at in enumerate(LEAVE_S, 1)),
     ]
     ends = [
         PlannedStrike(
             id=f"{name}{number}",
             at_s=round(start_s + level.scaled(at), 3),
             fault=spec(fault),
-            target=Target(
-                service="worker", pick=fraction(draw), count=count, busy=True, wait_s=level.scaled(2.0)
-            ),
+            target=Target(service="worker", pick=fraction(draw), busy=True, wait_s=level.scaled(2.0)),
         )
-        for name, fault, at, count in moments
+        for name, fault, at in moments
     ]
     return [outside, *ends]
 

@@ -63,3 +63,12 @@ def test_a_requeue_after_the_record_explains_another_status() -> None:
     """A client asked for it again."""
     past = Past("worker-1").submit(1.0, "T1").runs(1.1, 2.0, "worker-1", "T1").op(3.0, "retry", task="T1")
     assert check(past.reported(9.0, "pending", "T1")) is Verdict.PASS
+
+
+def test_a_task_may_be_deleted_before_its_record_is_announced() -> None:
+    """The commit is seen by the client sooner than its confirmation reaches the worker; a delete before the finish is none."""
+    for deleted, verdict in ((2.5, Verdict.PASS), (1.5, Verdict.FAIL)):
+        past = Past("worker-1").submit(1.0, "T1").starts(1.1, "worker-1", "T1")
+        past.says(2.0, "worker-1", "finished", "T1").says(3.0, "worker-1", "recorded", "T1")
+        past.op(deleted, "delete", task="T1").reported(9.0, "missing", "T1")
+        assert Misreported().check(past.history()).verdict is verdict
