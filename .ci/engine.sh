@@ -13,6 +13,13 @@ _engine_answers() {
     esac
 }
 
+need_compose() {
+    { docker compose version || docker-compose version; } >/dev/null 2>&1 && return
+    echo "== Docker: installing Compose"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq docker-compose; } >/dev/null 2>&1 ||
+        echo "docker-compose could not be installed" >&2
+}
+
 need_engine() {
     if _engine_answers; then
         echo "== Docker: the engine at ${DOCKER_HOST:-its usual socket}"

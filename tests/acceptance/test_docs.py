@@ -16,7 +16,14 @@ from capsize.cli.listing import page
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("docs/**/*.yml")])
-RUN_SCRIPTS = {"test-chaos.sh": "run", "status.sh": "status", "service-chaos.sh": "strike"}
+RUN_SCRIPTS = {
+    "test-chaos.sh": "run",
+    "status.sh": "status",
+    "service-chaos.sh": "strike",
+    "auth-helper.sh": "auth",
+    "task-flood.sh": "flood",
+    "test-with-curl.sh": "api-check",
+}
 
 
 def commands() -> Iterator[tuple[str, str]]:

@@ -128,7 +128,11 @@ verbose_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout; progress on stderr.")
 keep_option = click.option(
-    "--no-cleanup", "keep", is_flag=True, help="Leave the system up after the run, to look at it."
+    "--no-cleanup",
+    "--keep-database",
+    "keep",
+    is_flag=True,
+    help="Leave the system up after the run, its database with it, to look at it.",
 )
 base_url_option = click.option(
     "--base-url",
