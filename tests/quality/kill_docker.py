@@ -27,7 +27,9 @@ from capsize.platforms.docker.marks import OWNER, RUN
 
 CAPSIZE = Path(sys.executable).with_name("capsize")
 SCENARIOS = ("worker-restart", "mixed-chaos", "db-failure", "multi-worker-chaos")
-EARLIEST_S, LATEST_S = 0.2, 14.0
+EARLY, EARLIEST_S, EARLY_S, LATEST_S = 0.1, 0.2, 3.0, 10.0
+"""Some kills fall into the first seconds; the others come so long after the first thing was made on the engine."""
+BEGUN_LIMIT_S = 60.0
 CLEAN_LIMIT_S, QUIET_S, LOOK_S = 60.0, 2.0, 0.05
 
 
@@ -91,8 +93,14 @@ def kill(engine: Engine, rng: random.Random, output: Path, number: int) -> Kill:
             env=env,
             start_new_session=True,
         )
-    at_s = rng.uniform(EARLIEST_S, LATEST_S)
-    time.sleep(at_s)
+    began = time.monotonic()
+    if rng.random() < EARLY:
+        time.sleep(rng.uniform(EARLIEST_S, EARLY_S))
+    else:
+        while not of(engine, process.pid) and time.monotonic() - began < BEGUN_LIMIT_S:
+            time.sleep(LOOK_S)
+        time.sleep(rng.uniform(0.0, LATEST_S))
+    at_s = time.monotonic() - began
     children, during = descendants(process.pid), of(engine, process.pid)
     if process.poll() is not None:
         raise RuntimeError(f"the run ended by itself with {process.returncode}; see {output}/capsize.log")
