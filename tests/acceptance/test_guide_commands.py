@@ -302,8 +302,8 @@ def test_components_can_be_looked_at(desk: Desk) -> None:
     assert desk.done("ps aux | grep starter").count("capsize_starter") >= 3
     # It follows the files for ever, so it is given a moment.
     followed = desk.type("timeout 2 tail -f /tmp/starter-*.log").stdout
-    assert "starter-api-1.log <==" in followed
-    assert "worker.ready" in followed
+    for name in ("api-1", "worker-1", "postgres-1"):
+        assert f"starter-{name}.log <==\n" in followed
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

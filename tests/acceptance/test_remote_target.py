@@ -131,6 +131,7 @@ def test_what_needs_no_control_runs_and_the_rest_is_skipped(staging: Staging) ->
     assert "Killable" in runs["worker-restart"]["reason"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_recovery_is_observed(staging: Staging) -> None:
     """capsize breaks nothing there; somebody else restarts the API meanwhile, and its return is timed."""
