@@ -21,6 +21,7 @@ from capsize.cli.replay import replay_command
 from capsize.cli.reporting import report_command
 from capsize.cli.run import run_command
 from capsize.cli.schema import schema_command
+from capsize.cli.serving.command import serve_command
 from capsize.cli.stack import down_command, status_command, strike_command, up_command
 from capsize.core.errors import CapsizeError, HistoryError, UsageError
 
@@ -56,6 +57,7 @@ for command in (
     report_command,
     compare_command,
     schema_command,
+    serve_command,
     replay_command,
     up_command,
     down_command,

@@ -20,7 +20,7 @@ from capsize.core.history import History
 from capsize.core.system import System
 from capsize.core.verdict import Judgement, ScenarioResult, Verdict, worst
 from capsize.report import RunReport, assemble
-from capsize.report.files import write_page, write_run
+from capsize.report.files import write_metrics, write_page, write_run
 from capsize.report.terminal import result_line
 from capsize.rundir import RunDirectory
 
@@ -152,6 +152,8 @@ def _reported(
     report = assemble(result, experiment, history, program=program())
     if not ending.skipped:
         write_run(report, directory.path)
+        if history is not None:
+            write_metrics(directory.path, experiment, history, judgement)
         _draw(report, directory, experiment, history)
     return report
 

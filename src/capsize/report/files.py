@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from capsize.core.experiment import Experiment
 from capsize.core.history import History
-from capsize.report import document, html, markdown
+from capsize.core.verdict import Judgement
+from capsize.report import document, html, markdown, metrics
 from capsize.report.logs import read_logs
 from capsize.report.model import RunReport, Summary
 
@@ -20,6 +21,15 @@ def write_run(report: RunReport, directory: Path) -> None:
     """Write ``report.json`` and ``report.md`` into a run directory."""
     replace(directory / "report.json", document.run(report))
     replace(directory / "report.md", markdown.run(report))
+
+
+def write_metrics(
+    directory: Path, experiment: Experiment, history: History, judgement: Judgement | None = None
+) -> None:
+    """Write ``metrics.prom`` into a run directory, for Prometheus's node exporter and the like."""
+    name = directory.name
+    told = metrics.exposition([(name, experiment, history)], {name: judgement} if judgement else {})
+    replace(directory / "metrics.prom", told)
 
 
 def write_page(

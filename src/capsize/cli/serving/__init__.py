@@ -1,0 +1,1 @@
+"""``capsize serve``: run directories as a small web page of this machine, read-only, live while a run goes on."""
