@@ -167,12 +167,13 @@ def _import(
     client: docker.DockerClient, kind: str, tag: str, fill: Callable[[TreeTar], None], changes: list[str]
 ) -> str:
     """Gather a file system, import it under a name, and return the name."""
-    with tempfile.TemporaryDirectory(prefix="capsize-image-") as folder:
-        path = Path(folder) / "root.tar"
-        tar = TreeTar(path)
+    # A file without a name: nothing of it is left, however this process ends.
+    with tempfile.TemporaryFile() as file:
+        tar = TreeTar(file)
         fill(tar)
         tar.libraries()
         tar.close()
+        file.seek(0)
         repository, _, version = tag.rpartition(":")
         lines = [
             f"LABEL {FINGERPRINT}={fingerprint(kind)}",
@@ -180,7 +181,7 @@ def _import(
             f"ENV LANG={'C.UTF-8' if UTF8.is_dir() else 'C'}",
             *changes,
         ]
-        answer = spoken(client.api.import_image, str(path), repository=repository, tag=version, changes=lines)
+        answer = spoken(client.api.import_image, file, repository=repository, tag=version, changes=lines)
     if '"error"' in str(answer):
         raise StartError(f"the engine did not take the image {tag}: {answer}")
     return tag

@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from capsize.core.errors import StartError
 
@@ -25,8 +26,8 @@ class TreeTar:
     The times matter: Python takes a ``.pyc`` only beside the source that it was made from.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._tar = tarfile.open(path, "w")  # noqa: SIM115 - closed by close()
+    def __init__(self, file: IO[bytes]) -> None:
+        self._tar = tarfile.open(fileobj=file, mode="w")  # noqa: SIM115 - closed by close()
         self._there: set[str] = set()
         self._binaries: list[Path] = []
 
