@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from capsize.cli import telemetry
 from capsize.cli.display import Display
 from capsize.cli.exits import complain, write_trace
 from capsize.cli.interrupts import Interrupts
@@ -155,6 +156,8 @@ def _reported(
         if history is not None:
             write_metrics(directory.path, experiment, history, judgement)
         _draw(report, directory, experiment, history)
+        if history is not None:
+            telemetry.send(experiment, history, judgement)
     return report
 
 

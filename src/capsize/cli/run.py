@@ -107,6 +107,12 @@ _level_options = options(
 @click.option(
     "--live", is_flag=True, help="Show the run on the whole terminal, with a timeline; q heals and stops."
 )
+@click.option(
+    "--otel",
+    is_flag=True,
+    help="Send each run's phases and strikes as OpenTelemetry spans, by OTLP over HTTP. Also on when"
+    " OTEL_EXPORTER_OTLP_ENDPOINT is set.",
+)
 @report_option
 def run_command(
     scenarios: tuple[str, ...],
@@ -128,6 +134,10 @@ def run_command(
     from capsize.scenarios.remote import for_system, without_control
 
     _see_that_jobs_fit(given)
+    if given["otel"]:
+        from capsize.cli.telemetry import switch_on
+
+        switch_on()
     project = _project(given)
     given["system"] = given["system"] or system_here()
     system = choose_system(given["system"], given["port"])
