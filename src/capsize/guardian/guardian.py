@@ -50,7 +50,7 @@ class Guardian:
         self._process: subprocess.Popen[bytes] | None = None
         self._tickets = self._revivals = 0
         self._lost = ""
-        self._closing = False
+        self._began = self._closing = False
         self._rest = b""
         self._ready, self._gone = asyncio.Event(), asyncio.Event()
 
@@ -76,7 +76,13 @@ class Guardian:
         await self.close()
 
     def start(self) -> None:
-        """Start the process and return at once; what it is told meanwhile waits in its pipe. Raises GuardianLost."""
+        """Start the process, unless it was, and return at once; what it is told meanwhile waits in its pipe.
+
+        Raises GuardianLost.
+        """
+        if self._began:
+            return
+        self._began = True
         owner = Owner.of(os.getpid())
         try:
             self._log.append(Opened(t=time.time(), owner=owner))
@@ -121,8 +127,12 @@ class Guardian:
     # ------------------------------------------------------------ Guard
 
     def before(self, *steps: Undo, ttl_s: float | None = None) -> str:
-        """Write steps down and tell the guardian. Raises GuardianLost, and OSError when the disk refuses."""
+        """Write steps down and tell the guardian. Raises GuardianLost, and OSError when the disk refuses.
+
+        The first step starts it: a platform may have to try the machine out before the run begins.
+        """
         self.raise_lost()
+        self.start()
         self._tickets += 1
         now = CURRENT.get()
         ticket = Before(

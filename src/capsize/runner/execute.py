@@ -91,7 +91,12 @@ async def execute(
         )
         # A service that capsize did not start may be anywhere: it is not asked to call this machine.
         dependency = outside if isinstance(under, Startable) else None
-        parts.require(under, system, dependency)
+        try:
+            parts.require(under, system, dependency)
+        except BaseException:
+            # Looking at what the machine allows may have started it.
+            await guard.close()
+            raise
         async with (
             _ending(record, clock, experiment, directory, under.name, system.name),
             guard,

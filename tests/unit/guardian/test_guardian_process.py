@@ -193,6 +193,18 @@ async def test_a_step_is_on_the_disk_and_told_when_before_returns(log: Path, fol
     assert not folder.exists()
 
 
+async def test_the_first_step_starts_it_and_it_is_started_once(log: Path, folder: Path) -> None:
+    """A platform that tries the machine out does so before the run begins."""
+    guard = Guardian(log, tell=lambda _: None)
+    guard.after(guard.before(RemoveFolder(path=str(folder.with_name("trial")))))
+    first = guard.pid
+    async with guard:
+        assert guard.pid == first
+        guard.before(RemoveFolder(path=str(folder)))
+    assert not folder.exists()
+    assert log.read_text().count('"guard":"opened"') == 1
+
+
 async def test_signals_that_end_a_terminal_s_programs_do_not_end_it(log: Path) -> None:
     """Ctrl-C, a hang-up and a shutdown are for capsize, which heals by itself."""
     async with Guardian(log, tell=lambda _: None) as guard:
