@@ -27,7 +27,7 @@ VALUES: dict[str, Any] = {
     "mode": "hang",
     "offset_s": 3600.0,
     "to": 3,
-    "statement": "COMMIT",
+    "statement": "(?i)select|insert|update",
     "table": "tasks",
     "sqlstate": "57P01",
 }
