@@ -1,9 +1,8 @@
 """Every shell command line of the chaos testing guide, run as it stands there, on local processes and on Docker.
 
-Two things are changed in a line: port 3000 becomes a free one, since others may use this machine, and by the
-environment (CAPSIZE_TIME_SCALE) every duration shrinks to a tenth. What takes longer than a few seconds even then is
-marked slow: whole scenarios, and delays of 30 s. That a scaled run is no verdict on a level is the point of other tests;
-here the lines have to do what the guide says that they do.
+One thing is changed in a line: port 3000 becomes a free one, since others may use this machine. The lines that run
+scenarios take their time, since scaled down most scenarios prove nothing: they are marked slow, and so is a delay of 30 s.
+The quick run has one of them, scaled by the environment. All of them take about two hours on each platform.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from support.engines import need_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT.parent / "shared" / "spec" / "chaos-testing-guide.md"
-LIMIT_S = 900.0
-SCALE = "0.1"
+LIMIT_S = 3600.0
+QUICK = "0.3"
 CHAOS = "./scripts/test-chaos.sh"
 
 SHORT = (
@@ -360,9 +359,9 @@ def _judged(desk: Desk, told: str, number: int, scenarios: tuple[str, ...]) -> N
     assert {one["platform"] for one in summary["runs"]} == {desk.platform}
 
 
-def _carried_out(desk: Desk, line: str, number: int, scenarios: tuple[str, ...]) -> None:
+def _carried_out(desk: Desk, line: str, number: int, scenarios: tuple[str, ...], **env: str) -> None:
     # Port 0: the stack of the run, not that of the development server.
-    ran = desk.type(line, PORT="0", CAPSIZE_TIME_SCALE=SCALE)
+    ran = desk.type(line, PORT="0", **env)
     # 2: on a machine that is busy otherwise capsize's own instruments lag, and it says so.
     assert ran.returncode in (0, 2), f"{line}\n{ran.stdout[-4000:]}\n{ran.stderr}"
     _judged(desk, ran.stdout, number, scenarios)
@@ -372,7 +371,7 @@ def _carried_out(desk: Desk, line: str, number: int, scenarios: tuple[str, ...])
 def test_a_run_does_what_the_guide_says(platform: str, tmp_path: Path) -> None:
     """One line of them all in the quick run; the others are below."""
     line = f"{CHAOS} --scenarios worker-restart"
-    _carried_out(_desk(platform, tmp_path), line, *RUNS[line])
+    _carried_out(_desk(platform, tmp_path), line, *RUNS[line], CAPSIZE_TIME_SCALE=QUICK)
 
 
 @pytest.mark.slow
@@ -401,7 +400,7 @@ def test_the_validation_before_a_deployment(platform: str, tmp_path: Path) -> No
         echo " All chaos tests passed - ready for deployment"
     """
     try:
-        ran = desk.type(script, CAPSIZE_TIME_SCALE=SCALE)
+        ran = desk.type(script)
     finally:
         desk.done('"$CAPSIZE_VENV/bin/capsize" down')
     if ran.returncode == 0:
