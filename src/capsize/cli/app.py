@@ -10,6 +10,7 @@ import click
 from capsize.cli.apicheck import api_check_command
 from capsize.cli.auth import auth_command
 from capsize.cli.comparing import compare_command
+from capsize.cli.doctor.command import doctor_command
 from capsize.cli.exits import BROKE, FAILED, SIGNALLED, USAGE, broke, complain
 from capsize.cli.fault import fault_group
 from capsize.cli.flood import flood_command
@@ -69,6 +70,7 @@ for command in (
     api_check_command,
     queue_command,
     heal_command,
+    doctor_command,
 ):
     cli.add_command(command)
 

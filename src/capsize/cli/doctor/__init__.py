@@ -1,0 +1,1 @@
+"""``capsize doctor``: what works on this machine, what does not, why, and what to do about it."""
