@@ -20,8 +20,8 @@ import pytest
 from capsize.core.clock import MonotonicClock
 from capsize.core.errors import StartError
 from capsize.core.platform import Ready, Service
-from capsize.platforms.local import LocalPlatform, pgbin
 from capsize.guardian.belonging import belonging
+from capsize.platforms.local import LocalPlatform, pgbin
 from capsize.platforms.local.keeper import RestartPolicy
 from capsize.platforms.local.place import stale_places
 from support.engines import need_postgres
