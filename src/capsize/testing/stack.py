@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from capsize.checkers import judge
 from capsize.core.errors import CapsizeError
 from capsize.core.events import (
     Event,
@@ -75,6 +76,8 @@ class StackRun:
         if self._thread.is_alive():
             raise CapsizeError(f"the stack was not taken down within {DOWN_LIMIT_S:g} s")
         self._over.result(0)
+        # For whoever looks at it later; the test has its own assertions.
+        self.directory.write_judgement(judge(self.experiment, self.directory.history()))
 
     @property
     def hand(self) -> Hand:

@@ -24,7 +24,7 @@ _decode = msgspec.json.Decoder(AnyEvent).decode
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One run in the index. ``status`` is its verdict, ``running``, ``cut off``, or why it can't be read."""
+    """One run in the index. ``status`` is its verdict, ``running``, ``cut off``, ``not judged``, or why it can't be read."""
 
     name: str
     scenario: str = ""
@@ -87,10 +87,11 @@ def entry(name: str, directory: RunDirectory) -> Entry:
         return Entry(name=name, status=f"can't be read: {error}")
     try:
         end = journal.read_end(directory.history_path)
-        seconds, going = end.end_s, running(directory, ended=end.ended is not None)
+        seconds, ended = end.end_s, end.ended is not None
     except HistoryError:
-        seconds, going = 0.0, running(directory, ended=False)
-    over = judgement.verdict.name if judgement else "cut off"
+        seconds, ended = 0.0, False
+    going = running(directory, ended=ended)
+    over = judgement.verdict.name if judgement else "not judged" if ended else "cut off"
     return Entry(
         name=name,
         scenario=plan.scenario,
