@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_page_is_made_from_the_cards() -> None:
-    """docs/queues.md is what `capsize queue --page` prints."""
+    """docs/queues.md is what the command prints."""
     printed = CliRunner().invoke(
         cli, ["queue", "--page", str(ROOT / "docs" / "queues")], standalone_mode=False
     )
@@ -28,18 +28,18 @@ def test_every_library_was_measured_both_ways() -> None:
 
 def test_a_folder_without_cards_is_a_usage_error(tmp_path) -> None:
     """The message says how to make one."""
-    from capsize.cli.app import main
+    from capsize.cli.app import entry
 
-    assert main(["queue", "--page", str(tmp_path)]) == 64
+    assert entry(["queue", "--page", str(tmp_path)]) == 64
     (tmp_path / "x.json").write_text("{}")
-    assert main(["queue", "--page", str(tmp_path)]) == 64
+    assert entry(["queue", "--page", str(tmp_path)]) == 64
 
 
 def test_a_library_that_is_not_known_is_a_usage_error(capsys) -> None:
     """With the name that was probably meant, and before anything is started; so is none at all, and no time to wait."""
-    from capsize.cli.app import main
+    from capsize.cli.app import entry
 
-    assert main(["queue", "selery"]) == 64
+    assert entry(["queue", "selery"]) == 64
     assert "celery" in capsys.readouterr().err
-    assert main(["queue"]) == 64
-    assert main(["queue", "celery", "--wait", "0"]) == 64
+    assert entry(["queue"]) == 64
+    assert entry(["queue", "celery", "--wait", "0"]) == 64

@@ -135,7 +135,7 @@ def _heading() -> list[str]:
     return [
         "# Task queues when a worker dies",
         "",
-        "<!-- Made by `capsize queue --page` from docs/queues/; a test compares. Do not edit. -->",
+        "<!-- Made by `capsize queue --page docs/queues`; a test compares. Do not edit. -->",
         "",
         "Each row is measured: `capsize queue NAME` ran the library's own workers, killed busy ones with SIGKILL, or the",
         "broker, and a witness counted what was done. `default` is what the library's first steps give; `safe` is",
