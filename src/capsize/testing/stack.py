@@ -15,8 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from capsize.checkers import judge
 from capsize.core.errors import CapsizeError
 from capsize.core.events import (
@@ -38,6 +36,7 @@ from capsize.rundir import RunDirectory
 from capsize.runner.byhand import Hand, by_hand
 from capsize.runner.execute import execute
 from capsize.testing.history import RunHistory
+from capsize.testing.laying import spec_of
 
 T = TypeVar("T")
 
@@ -293,11 +292,6 @@ class AsyncStack:
         """See :meth:`Stack.history`."""
         found: RunHistory = await self._stack._history(settle_s)
         return found
-
-
-def spec_of(fault: Fault) -> Spec:
-    """Return a fault as plain data, as a plan has it."""
-    return Spec(name=fault.name, args=msgspec.to_builtins(fault))
 
 
 def _since(events: Iterable[Event], since: float) -> list[Event]:
