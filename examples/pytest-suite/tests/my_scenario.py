@@ -1,6 +1,6 @@
 """The API freezes while tasks are submitted: whoever tried again has one task, not two."""
 
-from capsize.scenario import Experiment, Level, claim, experiment, fraction, stream, strike, tasks
+from capsize.scenario import Experiment, Level, api, claim, experiment, fraction, stream, strike, tasks
 
 
 def plan(level: Level, seed: int) -> Experiment:
@@ -8,7 +8,9 @@ def plan(level: Level, seed: int) -> Experiment:
     return experiment(
         level,
         seed,
-        loads=[tasks(8, seconds=0.1, rate=4.0, timeout_s=1.0)],
-        strikes=[strike("pause", "api", at_s=0.3 + 0.5 * fraction(stream(seed, "freeze")), for_s=1.5)],
+        loads=[tasks(8, seconds=0.1, rate=4.0, timeout_s=0.3), api(rate=10.0)],
+        strikes=[
+            strike("pause", "api", at_s=0.3 + 0.5 * fraction(stream(seed, "freeze")), for_s=level.scaled(1.5))
+        ],
         claims=[claim("landed", min=1), claim("completion", deadline_s=level.deadline_s)],
     )

@@ -17,10 +17,10 @@ async def test_a_frozen_worker_does_not_come_back_too_late(shared_chaos_stack):
 
 async def test_the_api_answers_while_a_worker_restarts(shared_chaos_stack):
     """A load runs beside the fault; its calls are judged as those of a scenario are."""
-    async with shared_chaos_stack.load("api", rate=20.0):
+    async with shared_chaos_stack.load("api", rate=40.0):
         await shared_chaos_stack.aio.submit(2, seconds=0.2)
         async with shared_chaos_stack.fault("terminate", "worker-2"):
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.0)
 
     history = await shared_chaos_stack.aio.history()
     history.assert_available(min=0.95)
