@@ -8,7 +8,7 @@ def plan(level: Level, seed: int) -> Experiment:
     return experiment(
         level,
         seed,
-        loads=[tasks(8, seconds=0.1, rate=4.0, timeout_s=0.3), api(rate=10.0)],
+        loads=[tasks(8, seconds=0.1, rate=4.0, timeout_s=0.3), api(rate=30.0)],
         strikes=[
             strike("pause", "api", at_s=0.3 + 0.5 * fraction(stream(seed, "freeze")), for_s=level.scaled(1.5))
         ],
