@@ -79,7 +79,7 @@ def claims() -> str:
     ]
     for name, kind in CHECKERS.items():
         lines += [f"## {name}", "", inspect.cleandoc(kind.__doc__ or ""), ""]
-        fields = [f for f in getattr(kind, "__struct_fields__", ())]
+        fields = getattr(kind, "__struct_fields__", ())
         if fields:
             lines += ["Arguments: " + ", ".join(f"`{field}`" for field in fields), ""]
     return "\n".join(lines) + "\n"

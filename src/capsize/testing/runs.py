@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import json
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from capsize.systems import SYSTEMS
 from capsize.testing.history import RunHistory, Unproved
 
 HEAL_LIMIT_S = 120.0
+PR_SET_PDEATHSIG = 1
 FOREIGN = frozenset(
     {"PORT", "BASE_URL", "OUTPUT_DIR", "VERBOSE", "CAPSIZE_PLATFORM", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"}
 )
@@ -185,6 +187,7 @@ def _ran(command: list[str]) -> tuple[int, str]:
         stderr=subprocess.STDOUT,
         text=True,
         env=env,
+        preexec_fn=_heal_with_us(),
     ) as process:
         try:
             said, _ = process.communicate()
@@ -193,6 +196,15 @@ def _ran(command: list[str]) -> tuple[int, str]:
             process.communicate(timeout=HEAL_LIMIT_S)
             raise
     return process.returncode, said[-4000:]
+
+
+def _heal_with_us() -> Callable[[], object] | None:
+    """Return what makes a child heal and end when this process is killed; only Linux has that."""
+    if not sys.platform.startswith("linux"):
+        return None
+    # Loaded before the fork: between fork and exec nothing but the call itself may happen.
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
 
 
 def _short(scenario: str) -> str:
