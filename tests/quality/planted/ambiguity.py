@@ -304,8 +304,10 @@ def hand_back_repeated_later() -> None:
         try:
             return await hand_back(self, task_id, run)
         except Unavailable:
-            await asyncio.sleep(2.0)
-            await self._db.execute(f"{PENDING_AGAIN} AND status = 'running'", task_id)
+            for _ in range(40):
+                await asyncio.sleep(0.1)
+                if "1" in str(await self._db.execute(f"{PENDING_AGAIN} AND status = 'running'", task_id)):
+                    break
             return True
 
     claims.Claims.hand_back = again  # type: ignore[method-assign]
