@@ -48,7 +48,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-output", help="Where their run directories go. Default: runs/pytest.")
     parser.addini("chaos_platform", "Where chaos tests run: local or docker.", default="local")
     parser.addini("chaos_output", "Where run directories of chaos tests go.", default="runs/pytest")
-    parser.addini("chaos_system", "Which system chaos tests test.", default="starter")
+    parser.addini(
+        "chaos_system",
+        "Which system chaos tests test: a name, or a capsize.toml. Default: the one in the root folder, else the starter.",
+        default="",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -156,11 +160,11 @@ def _order(function: pytest.Function) -> Order:
     defaults = {
         "seed": function.config.stash[_SEED],
         "platform": _platform(function.config),
-        "system": function.config.getini("chaos_system"),
     }
     unknown = sorted(given.keys() - {field.name for field in msgspec.structs.fields(Order)})
     if unknown:
         raise _refused(function, f"it does not take {', '.join(unknown)}")
+    given["system"] = _system(function.config, given.get("system"))
     try:
         return msgspec.convert(defaults | given, Order)
     except msgspec.ValidationError as error:
@@ -173,6 +177,14 @@ def _refused(function: pytest.Item, why: str) -> Exception:
 
 def _platform(config: pytest.Config) -> str:
     return str(config.getoption("--chaos-platform") or config.getini("chaos_platform"))
+
+
+def _system(config: pytest.Config, named: Any) -> Any:
+    """Return the name of a system; a file is meant as seen from the root folder."""
+    from capsize.systems.choose import system_in
+
+    name = named or config.getini("chaos_system") or system_in(config.rootpath)
+    return str(config.rootpath / name) if isinstance(name, str) and name.endswith(".toml") else name
 
 
 def _output(config: pytest.Config) -> Path:
@@ -322,16 +334,13 @@ def _standing(config: pytest.Config, laid: dict[str, Any]) -> Iterator[Stack]:
 
 def _stack_run(config: pytest.Config, laid: dict[str, Any]) -> StackRun:
     from capsize.core.errors import UsageError
-    from capsize.systems import SYSTEMS
+    from capsize.systems.choose import choose_system
     from capsize.testing.laying import laid_out
     from capsize.testing.stack import StackRun
 
-    name = laid.get("system") or config.getini("chaos_system")
-    if name not in SYSTEMS:
-        raise pytest.UsageError(f"there is no system {name!r}. Known: {', '.join(sorted(SYSTEMS))}")
-    system = SYSTEMS[name]()
     seed = laid.get("seed")
     try:
+        system = choose_system(_system(config, laid.get("system")))
         experiment = laid_out(
             system,
             workers=laid.get("workers", 2),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from capsize.core.errors import UsageError
@@ -12,20 +11,9 @@ from capsize.core.system import System
 
 def choose_system(name: str, port: int = 0) -> System:
     """Return the system of that name, or of that file, its API on the given port (0: a free one). Raises UsageError."""
-    from capsize.systems import SYSTEMS
-    from capsize.systems.queue import PREFIX, QueueService
+    from capsize.systems import choose
 
-    if name.startswith(PREFIX):
-        return QueueService.named(name, port)
-    if name.endswith(".toml"):
-        from capsize.systems.configured import ConfiguredSystem, read
-
-        path = Path(name).resolve()
-        return ConfiguredSystem(read(path), path, port=port)
-    if name not in SYSTEMS:
-        raise UsageError(unknown("system", name, SYSTEMS))
-    make: Callable[..., System] = SYSTEMS[name]
-    return make(port=port)
+    return choose.choose_system(name, port)
 
 
 def system_here() -> str:

@@ -25,7 +25,7 @@ from capsize.core.verdict import Result, Verdict
 from capsize.rundir import RunDirectory
 from capsize.scenarios.custom import BrokenScenario, find, planned
 from capsize.scenarios.remote import for_system
-from capsize.systems import SYSTEMS
+from capsize.systems.choose import choose_system
 from capsize.testing.history import RunHistory, Unproved
 
 HEAL_LIMIT_S = 120.0
@@ -67,7 +67,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             )
         except BrokenScenario as error:
             raise UsageError(f"{self.scenario}: {error}") from error
-        return for_system(plan, SYSTEMS[self.system]()) if self.system in SYSTEMS else plan
+        return for_system(plan, choose_system(self.system))
 
     def command(self, output: Path) -> list[str]:
         """Return the command that carries it out."""

@@ -279,3 +279,29 @@ def test_plain(request):
         timeout=60,
     )
     assert ran.returncode == 0, ran.stdout
+
+
+def test_the_project_s_own_service_is_tested_when_it_is_described(
+    pytester: pytest.Pytester, carried_out: Callable[..., list[Order]]
+) -> None:
+    """A capsize.toml in the root folder is taken, wherever pytest is called; a marker's own system stands above it."""
+    orders = carried_out()
+    pytester.path.joinpath("capsize.toml").write_text("nonsense = true\n")
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(MARKED)
+    ran = pytester.runpytest_inprocess()
+    assert "capsize.toml" in ran.stdout.str()
+    assert orders == []
+    pytester.makepyfile(MARKED.replace("seed=7", 'seed=7, system="starter"'))
+    pytester.runpytest_inprocess()
+    assert orders[0].system == "starter"
+
+
+def test_an_unknown_system_is_told_at_collection(
+    pytester: pytest.Pytester, carried_out: Callable[..., list[Order]]
+) -> None:
+    """Nothing is started for a service that there is not."""
+    orders = carried_out()
+    pytester.makepyfile(MARKED.replace("seed=7", 'system="stater"'))
+    assert "did you mean 'starter'" in pytester.runpytest_inprocess().stdout.str()
+    assert orders == []
