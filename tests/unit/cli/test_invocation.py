@@ -123,6 +123,7 @@ def test_a_passed_run_leaves_its_reports_and_exits_0(
         "experiment.json",
         "history.jsonl",
         "logs",
+        "metrics.prom",
         "report.html",
         "report.json",
         "report.md",
