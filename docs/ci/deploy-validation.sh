@@ -4,6 +4,7 @@
 #   deploy-validation.sh [LEVEL ...]        other levels than 1 2 3
 #
 # OUTPUT_DIR: where the evidence goes (default chaos-results). SEED: the plans; the same for each level (default: drawn).
+# CHAOS_ARGUMENTS: further flags of each run, as in "--scenarios baseline,worker-restart".
 # Each run starts a stack of its own; nothing has to be up. Exit codes are those of capsize: 1 a promise was broken,
 # 2 nothing was proved, which is no reason to deploy either.
 set -euo pipefail
