@@ -16,6 +16,7 @@ from support.histories import Past, experiment
 CIRCUIT = {"failures": 5, "open_s": 2.0, "timeout_s": 1.0}
 NEEDS = {
     "late": {"deadline_s": 30.0},
+    "observed_circuit": {"failures": 5},
     "recovery": {"service": "api"},
     "memory": {"budget_bytes_per_s": 1024.0},
     "pickup": {"p99_max_s": 5.0},

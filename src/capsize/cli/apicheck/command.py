@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +24,8 @@ def api_check_command(where: tuple[str, ...], verbose: bool, url: str | None, po
     Without an argument: $BASE_URL, or $PORT of this machine, or port 3000. What needs a worker is skipped, and
     said so, when none is connected. Leaves two users and no unfinished task behind. Exits 1 when a check failed.
     """
+    import asyncio
+
     base = _base(where, url, port)
     checks = asyncio.run(_checked(base, verbose))
     return _told(checks)
