@@ -22,4 +22,4 @@ step ruff format --check .
 step mypy
 step lint-imports --no-cache --no-logo
 # The last -m wins, so that a caller may ask for the slow ones.
-step pytest -m "not slow" --ignore=tests/quality "$@"
+step pytest --durations=15 -m "not slow" --ignore=tests/quality "$@"

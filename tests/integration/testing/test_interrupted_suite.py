@@ -35,6 +35,8 @@ def test_the_run_of_a_session_that_ends_is_healed(tmp_path: Path, number: signal
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # A shell's background job, which CI may be, hands down a SIGINT that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         history = _until(tmp_path, lambda found: found.phase("chaos") is not None)
