@@ -17,12 +17,10 @@ def fitted(experiment: Experiment, described: Description) -> Experiment:
         # Both lay the service's word beside the witness's.
         ignored |= {"misreported", "stuck"}
     claims = [one for one in experiment.checkers if one.name not in ignored]
-    return msgspec.structs.replace(
-        experiment, checkers=tuple(_claim(one, described, experiment) for one in claims)
-    )
+    return msgspec.structs.replace(experiment, checkers=tuple(_claim(one, described) for one in claims))
 
 
-def _claim(claim: Spec, described: Description, experiment: Experiment) -> Spec:
+def _claim(claim: Spec, described: Description) -> Spec:
     new: dict[str, Any] = {}
     tasks = described.tasks
     if tasks is not None and claim.name in ("stuck", "duplicate"):
